@@ -1,0 +1,31 @@
+/* All commands, in the order of help. */
+#include "cmd.h"
+
+const struct command *const cli_commands[] = {
+    &cmd_send,
+    &cmd_ls,
+    &cmd_attach,
+    &cmd_log,
+    &cmd_inbox,
+    &cmd_show,
+    &cmd_wait,
+    &cmd_cancel,
+    &cmd_retry,
+    &cmd_start,
+    &cmd_stop,
+    &cmd_restart,
+    &cmd_hold,
+    &cmd_approvals,
+    &cmd_approve,
+    &cmd_deny,
+    &cmd_status,
+    &cmd_doctor,
+    &cmd_config,
+    &cmd_apply,
+    &cmd_events,
+    &cmd_host,
+    &cmd_completion,
+    &cmd_help,
+    &cmd_version,
+    NULL,
+};

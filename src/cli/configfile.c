@@ -1,0 +1,61 @@
+/* Loading a configuration. The environment may hold secrets: it is wiped. */
+#include "configfile.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "buf.h"
+#include "config.h"
+#include "paths.h"
+#include "xmalloc.h"
+
+enum { MAX_FILE = 1 << 20 };
+
+extern char **environ;
+
+/* What the container was started with, NUL after each. Without that file (another user,
+ * another place) our own, which podman exec makes nearly the same. */
+static char **
+environment(struct buf *file)
+{
+	size_t count = 0, i = 0;
+
+	if (buf_read_file(file, ENV_FILE, MAX_FILE) != 0)
+		return environ;
+	buf_addc(file, '\0'); /* whatever it ends with */
+	for (const char *p = file->data; p < file->data + file->len; p += strlen(p) + 1)
+		count++;
+	char **list = xcalloc(count + 1, sizeof(*list));
+	for (char *p = file->data; p < file->data + file->len; p += strlen(p) + 1)
+		list[i++] = p;
+	return list;
+}
+
+int
+config_file_load(const char *path, struct config **config)
+{
+	struct buf text = BUF_INIT, env = BUF_INIT;
+	const char *slash = strrchr(path, '/');
+
+	*config = NULL;
+	if (buf_read_file(&text, path, MAX_FILE) != 0) {
+		int error = errno;
+		buf_free(&text);
+		errno = error;
+		return -1;
+	}
+	char **variables = environment(&env);
+	struct config_source source = {.name = slash == NULL ? path : slash + 1,
+	    .text = buf_str(&text),
+	    .len = text.len,
+	    .environ = variables};
+	*config = config_load(&source);
+	if (variables != environ)
+		free(variables);
+	if (env.data != NULL)
+		explicit_bzero(env.data, env.cap);
+	buf_free(&env);
+	buf_free(&text);
+	return 0;
+}

@@ -1,0 +1,176 @@
+/*
+ * The texts of `berth host install`. In them @NAME@ is the container, @IMAGE@ its image,
+ * @PROJECTS@ the folder or volume, @UID@ and @GID@ the agents' user, @HOME@ the home of
+ * whoever runs it, @USERNS@ lines that rootless Podman needs. They say what scripts/up
+ * and compose/appliance.yml say.
+ */
+#include "host.h"
+
+#include <stddef.h>
+
+static const char *const podman_then[] = {
+    "systemctl --user daemon-reload",
+    "systemctl --user start @NAME@",
+    "loginctl enable-linger            # so that it starts without anybody logging in",
+    NULL,
+};
+
+static const char podman_text[] =
+    "# berth under Podman, 4.6 or newer, and systemd (Quadlet: podman-systemd.unit(5)).\n"
+    "[Unit]\n"
+    "Description=berth: coding agents in tmux (@NAME@)\n"
+    "\n"
+    "[Container]\n"
+    "ContainerName=@NAME@\n"
+    "HostName=@NAME@\n"
+    "Image=@IMAGE@\n"
+    "Volume=@NAME@-data:/data\n"
+    "Volume=@PROJECTS@:/projects\n"
+    "# Sockets and granted secrets: never on disk.\n"
+    "Tmpfs=/run:exec,mode=755\n"
+    "@USERNS@"
+    "Environment=PUID=@UID@ PGID=@GID@\n"
+    "# CLAUDE_CODE_OAUTH_TOKEN=... or ANTHROPIC_API_KEY=... in a file that only you may "
+    "read:\n"
+    "#EnvironmentFile=%h/.config/berth.env\n"
+    "HealthCmd=berth status --quiet --parts\n"
+    "HealthInterval=30s\n"
+    "PodmanArgs=--stop-timeout 60\n"
+    "\n"
+    "[Service]\n"
+    "Restart=always\n"
+    "# Longer than the slowest agent may take to stop\n"
+    "TimeoutStopSec=90\n"
+    "\n"
+    "[Install]\n"
+    "WantedBy=default.target\n";
+
+static const char *const docker_then[] = {
+    "systemctl enable --now docker     # the engine starts it again after a boot",
+    NULL,
+};
+
+static const char docker_text[] =
+    "docker run -d --name @NAME@ --hostname @NAME@ --restart unless-stopped "
+    "--stop-timeout 60 \\\n"
+    "    -e PUID=@UID@ -e PGID=@GID@ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN \\\n"
+    "    -v @NAME@-data:/data -v @PROJECTS@:/projects --tmpfs /run:exec,mode=755 \\\n"
+    "    --log-opt max-size=10m @IMAGE@\n";
+
+static const char *const compose_then[] = {
+    "docker compose up -d              # or: podman-compose up -d",
+    "systemctl enable --now docker     # the engine starts it again after a boot",
+    NULL,
+};
+
+static const char compose_text[] =
+    "# berth by Docker Compose.\n"
+    "services:\n"
+    "  berth:\n"
+    "    image: @IMAGE@\n"
+    "    container_name: @NAME@\n"
+    "    hostname: @NAME@\n"
+    "    restart: unless-stopped\n"
+    "    # Longer than the slowest agent may take to stop\n"
+    "    stop_grace_period: 60s\n"
+    "    environment:\n"
+    "      - PUID=@UID@\n"
+    "      - PGID=@GID@\n"
+    "      # Handed on when set\n"
+    "      - ANTHROPIC_API_KEY\n"
+    "      - CLAUDE_CODE_OAUTH_TOKEN\n"
+    "    volumes:\n"
+    "      - berth-data:/data\n"
+    "      - @PROJECTS@:/projects\n"
+    "    tmpfs:\n"
+    "      # Sockets and granted secrets: never on disk.\n"
+    "      - /run:exec,mode=755\n"
+    "    logging:\n"
+    "      options:\n"
+    "        max-size: 10m\n"
+    "\n"
+    "volumes:\n"
+    "  berth-data:\n"
+    "    name: @NAME@-data\n"
+    "@VOLUME@";
+
+static const char *const systemd_then[] = {
+    "systemctl daemon-reload",
+    "systemctl enable --now @NAME@",
+    NULL,
+};
+
+static const char systemd_text[] =
+    "# berth under Docker, started by systemd. For Podman take `berth host install "
+    "--podman` instead.\n"
+    "[Unit]\n"
+    "Description=berth: coding agents in tmux (@NAME@)\n"
+    "Requires=docker.service\n"
+    "After=docker.service network-online.target\n"
+    "Wants=network-online.target\n"
+    "\n"
+    "[Service]\n"
+    "ExecStartPre=-/usr/bin/docker rm -f @NAME@\n"
+    "ExecStart=/usr/bin/docker run --rm --name @NAME@ --hostname @NAME@ --stop-timeout "
+    "60 "
+    "-e PUID=@UID@ -e PGID=@GID@ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN "
+    "-v @NAME@-data:/data -v @PROJECTS@:/projects --tmpfs /run:exec,mode=755 @IMAGE@\n"
+    "ExecStop=/usr/bin/docker stop -t 60 @NAME@\n"
+    "# ANTHROPIC_API_KEY=... or CLAUDE_CODE_OAUTH_TOKEN=... in a file that only root may "
+    "read:\n"
+    "EnvironmentFile=-/etc/berth.env\n"
+    "Restart=always\n"
+    "RestartSec=5\n"
+    "TimeoutStopSec=90\n"
+    "\n"
+    "[Install]\n"
+    "WantedBy=multi-user.target\n";
+
+static const char *const launchd_then[] = {
+    "launchctl bootstrap gui/$(id -u) ~/Library/LaunchAgents/berth.@NAME@.plist",
+    NULL,
+};
+
+static const char launchd_text[] =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+    "<!DOCTYPE plist PUBLIC \"-//Apple//DTD PLIST 1.0//EN\" "
+    "\"http://www.apple.com/DTDs/PropertyList-1.0.dtd\">\n"
+    "<!-- berth on macOS: starts Podman's machine and then the container, which `./just "
+    "up` has made, at login. -->\n"
+    "<plist version=\"1.0\">\n"
+    "<dict>\n"
+    "\t<key>Label</key>\n"
+    "\t<string>berth.@NAME@</string>\n"
+    "\t<key>ProgramArguments</key>\n"
+    "\t<array>\n"
+    "\t\t<string>/bin/sh</string>\n"
+    "\t\t<string>-c</string>\n"
+    "\t\t<string>podman machine start; podman start @NAME@ &amp;&amp; exec podman wait "
+    "@NAME@</string>\n"
+    "\t</array>\n"
+    "\t<key>EnvironmentVariables</key>\n"
+    "\t<dict>\n"
+    "\t\t<key>PATH</key>\n"
+    "\t\t<string>/opt/homebrew/bin:/opt/podman/bin:/usr/local/bin:/usr/bin:/bin</"
+    "string>\n"
+    "\t</dict>\n"
+    "\t<key>RunAtLoad</key>\n"
+    "\t<true/>\n"
+    "\t<key>KeepAlive</key>\n"
+    "\t<true/>\n"
+    "\t<key>ThrottleInterval</key>\n"
+    "\t<integer>30</integer>\n"
+    "</dict>\n"
+    "</plist>\n";
+
+const struct host_kind host_kinds[] = {
+    {"podman", "@HOME@/.config/containers/systemd/@NAME@.container",
+	"/etc/containers/systemd/@NAME@.container", podman_text, podman_then},
+    {"docker", NULL, NULL, docker_text, docker_then},
+    {"compose", "compose.yaml", "compose.yaml", compose_text, compose_then},
+    {"systemd", "/etc/systemd/system/@NAME@.service",
+	"/etc/systemd/system/@NAME@.service", systemd_text, systemd_then},
+    {"launchd", "@HOME@/Library/LaunchAgents/berth.@NAME@.plist",
+	"/Library/LaunchAgents/berth.@NAME@.plist", launchd_text, launchd_then},
+    {NULL, NULL, NULL, NULL, NULL},
+};

@@ -1,0 +1,233 @@
+/*
+ * /init: what must be there before anything runs. It prepares the volume and /run,
+ * migrates the database, applies the configuration, and becomes s6-svscan. It works as
+ * pid 1 and under an init, with a read-only root, and follows no link below /data.
+ * Running it again changes nothing.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "buf.h"
+#include "config.h"
+#include "db.h"
+#include "dirs.h"
+#include "log.h"
+#include "paths.h"
+#include "xmalloc.h"
+
+extern char **environ;
+
+enum { CONFIG_MAX = 1 << 20 };
+
+static const struct {
+	const char *path;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+} dirs[] = {
+    {DATA_DIR, 0751, 0, 0},
+    {HOME_DIR, 0711, 0, 0},
+    {SPOOL_DIR, 0711, 0, 0},
+    {SECRETS_DIR, 0700, 0, 0},
+    {LOG_DIR, 0750, 0, UID_BERTH}, /* root makes folders in it and gives them away */
+    {RUN_DIR, 01771, 0, UID_BERTH},
+    {AGENT_DIR, 0711, 0, 0},
+    {SHIM_DIR, 0711, 0, 0},
+    {GRANTED_DIR, 0710, 0, UID_BERTH},
+    {BELL_DIR, 01770, 0, UID_BERTH},
+    {TMUX_DIR, 0750, UID_TMUX, UID_BERTH},
+    {TMUX_DIR "/tmux-901", 0750, UID_TMUX, UID_TMUX},
+    {SCAN_DIR, 0755, 0, 0},
+};
+
+static void
+make_dirs(void)
+{
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		if (dir_ensure(dirs[i].path, dirs[i].mode, dirs[i].uid, dirs[i].gid) ==
+		    -1)
+			fatal(EXIT_SYSTEM,
+			    "%s can't be made ready (is the volume writable and its "
+			    "owner root?)",
+			    dirs[i].path);
+}
+
+/* The environment the container was started with: for the reconciler, and for nobody
+ * else. */
+static void
+keep_environment(void)
+{
+	struct buf b = BUF_INIT;
+
+	for (char **e = environ; *e != NULL; e++)
+		buf_add(&b, *e, strlen(*e) + 1);
+	if (file_replace(ENV_FILE, buf_str(&b), b.len, 0600, 0, 0) == -1)
+		fatal(EXIT_SYSTEM, ENV_FILE);
+	if (b.data != NULL)
+		explicit_bzero(b.data, b.len);
+	buf_free(&b);
+}
+
+/* The file as we wrote it for an image without Claude, or with it, and nobody has touched
+ * it since? */
+static bool
+untouched(bool claude)
+{
+	struct buf now = BUF_INIT;
+	char *other = config_default_file(!claude);
+	bool same = buf_read_file(&now, CONFIG_FILE, CONFIG_MAX) == 0 &&
+		    strcmp(buf_str(&now), other) == 0;
+
+	buf_free(&now);
+	free(other);
+	return same;
+}
+
+static void
+first_configuration(void)
+{
+	bool claude = access(CLAUDE_PROGRAM, X_OK) == 0,
+	     there = access(CONFIG_FILE, F_OK) == 0;
+	char *text;
+
+	if (there && !untouched(claude))
+		return;
+	text = config_default_file(claude);
+	if (file_replace(CONFIG_FILE, text, strlen(text), 0640, 0, 0) == -1)
+		log_warn(
+		    "%s can't be written, the built-in default is used", CONFIG_FILE);
+	else
+		log_info("%s written: a first configuration with the demo agent%s",
+		    CONFIG_FILE, claude ? " and claude" : "");
+	free(text);
+}
+
+/* It is root's, in a sticky directory: nobody can put something else in its place, which
+ * root's side would open then. */
+static void
+make_apply(void)
+{
+	if (unlink(APPLY_FIFO) == -1 && errno != ENOENT)
+		fatal(EXIT_SYSTEM, APPLY_FIFO);
+	if (mkfifo(APPLY_FIFO, 0600) == -1 || lchown(APPLY_FIFO, 0, UID_BERTH) == -1 ||
+	    chmod(APPLY_FIFO, 0620) == -1)
+		fatal(EXIT_SYSTEM, APPLY_FIFO);
+}
+
+/* The file comes first, empty and berth's: what SQLite makes beside it takes its owner
+ * and mode, and services couldn't make it in a directory of root's. */
+static void
+prepare_database(void)
+{
+	static const char *const files[] = {
+	    DB_PATH, DB_PATH "-wal", DB_PATH "-shm", DB_PATH ".ckpt"};
+	const char *why;
+	int fd = open(DB_PATH, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0660);
+
+	if (fd == -1)
+		fatal(EXIT_SYSTEM, DB_PATH);
+	close(fd);
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (access(files[i], F_OK) == 0 &&
+		    (lchown(files[i], UID_BERTH, UID_BERTH) == -1 ||
+			chmod(files[i], 0660) == -1))
+			fatal(EXIT_SYSTEM, "%s", files[i]);
+	if (db_migrate(DB_PATH, &why) == -1)
+		fatalx(EXIT_BAD_USAGE, "%s", why);
+}
+
+/* Service directories lie on tmpfs, for s6 writes into them; what they hold are links to
+ * the image, so that a /run without exec does as well. */
+static void
+link_tree(const char *from, const char *to)
+{
+	DIR *dir = opendir(from);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		fatal(EXIT_SYSTEM, "%s", from);
+	if (dir_ensure(to, 0755, 0, 0) == -1)
+		fatal(EXIT_SYSTEM, "%s", to);
+	while ((entry = readdir(dir)) != NULL) {
+		char *source = xasprintf("%s/%s", from, entry->d_name),
+		     *target = xasprintf("%s/%s", to, entry->d_name);
+		struct stat st;
+
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			;
+		else if (stat(source, &st) == 0 && S_ISDIR(st.st_mode))
+			link_tree(source, target);
+		else if ((unlink(target), symlink(source, target)) == -1)
+			fatal(EXIT_SYSTEM, "%s", target);
+		free(source);
+		free(target);
+	}
+	closedir(dir);
+}
+
+static void
+reconcile(void)
+{
+	char *const argv[] = {LIBEXEC_DIR "/reconcile", "--boot", NULL};
+	int status;
+	pid_t pid = fork();
+
+	if (pid == -1)
+		fatal(EXIT_SYSTEM, "fork");
+	if (pid == 0) {
+		execv(argv[0], argv);
+		fatal(EXIT_SYSTEM, "exec %s", argv[0]);
+	}
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			fatal(EXIT_SYSTEM, "waitpid");
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		log_warnx("reconcile ended with status %d: the agents are as they were",
+		    status);
+}
+
+static void __attribute__((noreturn))
+become_supervisor(void)
+{
+	char *tz = getenv("TZ") != NULL ? xasprintf("TZ=%s", getenv("TZ")) : NULL;
+	char *debug = getenv("BERTH_DEBUG") != NULL
+			  ? xasprintf("BERTH_DEBUG=%s", getenv("BERTH_DEBUG"))
+			  : NULL;
+	char *env[] = {
+	    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	    "LANG=C.UTF-8", tz != NULL ? tz : debug, tz != NULL ? debug : NULL, NULL};
+	char *const argv[] = {"s6-svscan", SCAN_DIR, NULL};
+
+	if (chdir("/") == -1)
+		fatal(EXIT_SYSTEM, "chdir /");
+	execvpe(argv[0], argv, env);
+	fatal(EXIT_SYSTEM, "exec s6-svscan");
+}
+
+int
+main(int argc, char **argv)
+{
+	(void)argv;
+	log_init("init");
+	if (argc != 1)
+		fatalx(EXIT_BAD_USAGE, "usage: init (the container's entry point; "
+				       "commands go by exec: berth help)");
+	if (getuid() != 0)
+		fatalx(EXIT_BAD_USAGE, "must run as root of the container (agents "
+				       "don't): don't set --user, set PUID");
+	umask(022);
+	make_dirs();
+	keep_environment();
+	first_configuration();
+	prepare_database();
+	make_apply();
+	link_tree("/etc/s6", SCAN_DIR);
+	reconcile();
+	become_supervisor();
+}

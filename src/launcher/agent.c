@@ -1,0 +1,515 @@
+/*
+ * The agents' table of state x event, what happens on entering a state, and people's
+ * will. Invariants: state, database row and event change together; a process exists in no
+ * other states than those from STARTING to AUTH_FAILED.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent.h"
+#include "buf.h"
+#include "db.h"
+#include "deliver.h"
+#include "driver.h"
+#include "json.h"
+#include "log.h"
+#include "loop.h"
+#include "shimlink.h"
+#include "spawner.h"
+#include "store.h"
+#include "tmux.h"
+#include "turn.h"
+#include "xmalloc.h"
+
+enum { STOP_GRACE_MS = 4000, JITTER_PERCENT = 20 };
+
+static const char *const names[] = {
+    [AS_STOPPED] = "stopped",
+    [AS_STARTING] = "starting",
+    [AS_READY] = "ready",
+    [AS_BUSY] = "busy",
+    [AS_AWAITING] = "awaiting-approval",
+    [AS_COMPACTING] = "compacting",
+    [AS_LIMITED] = "limited",
+    [AS_AUTH_FAILED] = "auth-failed",
+    [AS_CRASHED] = "crashed",
+    [AS_HELD] = "held",
+};
+_Static_assert(sizeof(names) / sizeof(names[0]) == AS_COUNT, "a name for each state");
+
+/* clang-format off */
+#define NO AS_COUNT
+static const enum agent_state next[AS_COUNT][AE_COUNT] = {
+	/*                  WANTED       READY     HEALED    BUSY     WAITING      COMPACT        LIMIT       AUTH            DUE          CRASH       LOOP     STOPPED     HOLD */
+	[AS_STOPPED]     = {AS_STARTING, NO,       NO,       NO,      NO,          NO,            NO,         NO,             NO,          NO,         NO,      NO,         AS_HELD},
+	[AS_STARTING]    = {NO,          AS_READY, NO,       AS_BUSY, AS_AWAITING, AS_COMPACTING, AS_LIMITED, AS_AUTH_FAILED, NO,          AS_CRASHED, AS_HELD, AS_STOPPED, AS_HELD},
+	[AS_READY]       = {NO,          NO,       NO,       AS_BUSY, AS_AWAITING, AS_COMPACTING, AS_LIMITED, AS_AUTH_FAILED, NO,          AS_CRASHED, AS_HELD, AS_STOPPED, AS_HELD},
+	[AS_BUSY]        = {NO,          AS_READY, NO,       NO,      AS_AWAITING, AS_COMPACTING, AS_LIMITED, AS_AUTH_FAILED, NO,          AS_CRASHED, AS_HELD, AS_STOPPED, AS_HELD},
+	[AS_AWAITING]    = {NO,          AS_READY, NO,       AS_BUSY, NO,          AS_COMPACTING, AS_LIMITED, AS_AUTH_FAILED, NO,          AS_CRASHED, AS_HELD, AS_STOPPED, AS_HELD},
+	[AS_COMPACTING]  = {NO,          AS_READY, NO,       AS_BUSY, AS_AWAITING, NO,            AS_LIMITED, AS_AUTH_FAILED, NO,          AS_CRASHED, AS_HELD, AS_STOPPED, AS_HELD},
+	/* the CLI may open a dialog about the limit, and may go on by itself */
+	[AS_LIMITED]     = {NO,          NO,       NO,       AS_BUSY, NO,          NO,            NO,         AS_AUTH_FAILED, AS_READY,    AS_CRASHED, AS_HELD, AS_STOPPED, AS_HELD},
+	/* a person logs in at the terminal: the next turn that ends well makes it ready */
+	[AS_AUTH_FAILED] = {AS_STARTING, NO,       AS_READY, NO,      NO,          NO,            AS_LIMITED, NO,             NO,          NO,         NO,      AS_STOPPED, AS_HELD},
+	[AS_CRASHED]     = {AS_STARTING, NO,       NO,       NO,      NO,          NO,            NO,         NO,             AS_STARTING, NO,         NO,      AS_STOPPED, AS_HELD},
+	[AS_HELD]        = {AS_STARTING, NO,       NO,       NO,      NO,          NO,            NO,         NO,             NO,          NO,         NO,      AS_STOPPED, NO},
+};
+#undef NO
+/* clang-format on */
+
+const char *
+agent_state_name(enum agent_state state)
+{
+	return state < AS_COUNT ? names[state] : "?";
+}
+
+enum agent_state
+agent_next(enum agent_state state, enum agent_event event)
+{
+	return state < AS_COUNT && event < AE_COUNT ? next[state][event] : AS_COUNT;
+}
+
+/* Exponential with jitter: agents that fell together don't get up together. */
+static void
+enter_crashed(struct agent *a)
+{
+	const struct settings *s = &a->l->settings;
+	int64_t delay = s->backoff_min_ms;
+
+	for (int64_t i = 1; i < a->crashes && delay < s->backoff_max_ms; i++)
+		delay *= 2;
+	if (delay > s->backoff_max_ms)
+		delay = s->backoff_max_ms;
+	delay += delay * (random() % (2 * JITTER_PERCENT) - JITTER_PERCENT) / 100;
+	timer_in(a->restart_timer, delay);
+}
+
+static void
+enter_starting(struct agent *a)
+{
+	timer_cancel(a->restart_timer);
+	agent_bring_up(a);
+}
+
+static void
+enter_ready(struct agent *a)
+{
+	if (!a->was_ready) {
+		a->was_ready = true;
+		timer_in(a->stable_timer, a->l->settings.stable_after_ms);
+	}
+	deliver_kick(a);
+}
+
+static void
+enter_limited(struct agent *a)
+{
+	int64_t wait = a->resume_at - wall_ms();
+
+	timer_in(a->restart_timer, wait > 1000 ? wait : 1000);
+}
+
+static void (*const enter[AS_COUNT])(struct agent *) = {
+    [AS_STARTING] = enter_starting,
+    [AS_READY] = enter_ready,
+    [AS_LIMITED] = enter_limited,
+    [AS_CRASHED] = enter_crashed,
+};
+
+static void
+show_in_tmux(struct agent *a)
+{
+	if (a->window[0] != '\0')
+		tmux_runf(a->l->tmux, NULL, NULL, "set-option -w -t %s @berth_state %s",
+		    a->window, names[a->state]);
+}
+
+static void
+record(struct agent *a, enum agent_state old)
+{
+	struct db_event row = {.entity = "agent",
+	    .id = a->name,
+	    .old_state = names[old],
+	    .new_state = names[a->state],
+	    .cause = a->reason != NULL ? a->reason : a->source};
+
+	while (db_change(a->l->db, &row, ST_AGENT_STATE,
+		   DB_ARGS(DB_T(a->name), DB_T(names[a->state]), DB_T(a->source),
+		       DB_I(a->state_at), DB_T(a->reason),
+		       a->resume_at > 0 ? DB_I(a->resume_at) : DB_NULL),
+		   NULL) == DB_BUSY)
+		log_debug("database busy, again agent=%s", a->name);
+	log_info("agent=%s state=%s was=%s source=%s%s%s", a->name, names[a->state],
+	    names[old], a->source, a->reason != NULL ? " reason=" : "",
+	    a->reason != NULL ? a->reason : "");
+}
+
+void
+agent_event(
+    struct agent *a, enum agent_event event, const char *source, const char *format, ...)
+{
+	enum agent_state to = agent_next(a->state, event), old = a->state;
+	va_list ap;
+
+	if (to == AS_COUNT)
+		return;
+	free(a->reason);
+	a->reason = NULL;
+	if (format != NULL && *format != '\0') {
+		va_start(ap, format);
+		a->reason = xvasprintf(format, ap);
+		va_end(ap);
+	}
+	if (to != AS_LIMITED)
+		a->resume_at = 0;
+	a->state = to;
+	a->source = source;
+	a->state_at = wall_ms();
+	record(a, old);
+	show_in_tmux(a);
+	if (enter[to] != NULL)
+		enter[to](a);
+	launcher_changed(a->l);
+}
+
+static void
+set_want(struct agent *a, enum want want, const char *cause)
+{
+	static const char *const want_names[] = {"run", "stop", "hold"};
+	struct db_event row = {.entity = "agent",
+	    .id = a->name,
+	    .new_state = want_names[want],
+	    .old_state = want_names[a->want],
+	    .cause = cause};
+
+	a->want = want;
+	while (db_change(a->l->db, &row, ST_AGENT_WANT,
+		   DB_ARGS(DB_T(a->name), DB_T(want_names[want])), NULL) == DB_BUSY)
+		log_debug("database busy, again agent=%s", a->name);
+}
+
+static void
+forget_crashes(struct agent *a)
+{
+	a->crashes = 0;
+	db_run(
+	    a->l->db, ST_AGENT_CRASHES, DB_ARGS(DB_T(a->name), DB_I(0), DB_I(0)), NULL);
+}
+
+void
+agent_start(struct agent *a, const char *cause)
+{
+	bool ending = a->want != WANT_RUN && agent_has_process(a);
+
+	set_want(a, WANT_RUN, cause);
+	forget_crashes(a);
+	if (ending)
+		a->restart_after_exit = true; /* its end is no crash */
+	else if (a->state == AS_AUTH_FAILED && agent_has_process(a))
+		agent_event(a, AE_HEALED, "person",
+		    NULL); /* logged in meanwhile, says the person */
+	else
+		agent_event(a, AE_WANTED, "person", "%s", cause != NULL ? cause : "");
+}
+
+/* Through its shim; through spawn where that can't be asked. grace 0: at once. */
+void
+agent_end(struct agent *a, int64_t grace_ms)
+{
+	if (a->shim_pid > 0 && (grace_ms == 0 || !shimlink_stop(a, grace_ms)))
+		spawner_kill(a->l->spawner, a->name, a->shim_pid);
+}
+
+void
+agent_stop(struct agent *a, enum want want, const char *cause, bool now)
+{
+	set_want(a, want, cause);
+	free(a->stop_reason);
+	a->stop_reason = xstrdup(cause);
+	timer_cancel(a->restart_timer);
+	if (agent_has_process(a))
+		agent_end(a, now ? 0 : STOP_GRACE_MS);
+	else
+		agent_event(a, want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person", "%s",
+		    cause != NULL ? cause : "");
+}
+
+void
+agent_restart(struct agent *a, const char *cause)
+{
+	set_want(a, WANT_RUN, cause);
+	forget_crashes(a);
+	if (!agent_has_process(a)) {
+		agent_event(a, AE_WANTED, "person", "%s", cause != NULL ? cause : "");
+		return;
+	}
+	a->restart_after_exit = true;
+	agent_end(a, STOP_GRACE_MS);
+}
+
+static void
+restart_due(void *arg)
+{
+	struct agent *a = arg;
+
+	bool limited = a->state == AS_LIMITED;
+
+	if (a->want == WANT_RUN)
+		agent_event(a, AE_DUE, "process", NULL);
+	if (limited)
+		agent_limit_over(a);
+}
+
+static void
+ran_stable(void *arg)
+{
+	forget_crashes(arg);
+}
+
+static void
+kick_due(void *arg)
+{
+	deliver_kick(arg);
+}
+
+const char *
+agent_spec_str(const struct agent *a, const char *key, const char *otherwise)
+{
+	return a->spec != NULL ? json_str(yyjson_doc_get_root(a->spec), key, otherwise)
+			       : otherwise;
+}
+
+int64_t
+agent_spec_int(const struct agent *a, const char *key, int64_t otherwise)
+{
+	return a->spec != NULL ? json_int(yyjson_doc_get_root(a->spec), key, otherwise)
+			       : otherwise;
+}
+
+static void
+load_session(struct agent *a, const char *session)
+{
+	struct db_rows *r;
+
+	if (session == NULL)
+		return;
+	r = db_query(a->l->db, ST_SESSION_GET, DB_ARGS(DB_T(session)));
+	if (db_next(r)) {
+		snprintf(a->session, sizeof(a->session), "%s", session);
+		snprintf(a->driver_id, sizeof(a->driver_id), "%s", db_text(r, 0));
+		a->transcript = xstrdup(db_text(r, 1));
+		a->applied = db_int(r, 2);
+	}
+	db_done(r);
+}
+
+static enum agent_state
+parse_state(const char *name)
+{
+	for (int i = 0; i < AS_COUNT; i++)
+		if (strcmp(names[i], name) == 0)
+			return (enum agent_state)i;
+	return AS_STOPPED;
+}
+
+/* What the database knows of an earlier life. false: it has none. */
+static bool
+load_row(struct agent *a)
+{
+	struct db_rows *r = db_query(a->l->db, ST_AGENT_GET, DB_ARGS(DB_T(a->name)));
+	bool found = db_next(r), same_boot = false;
+	char *session = NULL;
+
+	if (found) {
+		const char *want = db_text(r, 0);
+
+		a->want = want[0] == 'r'   ? WANT_RUN
+			  : want[0] == 's' ? WANT_STOP
+					   : WANT_HOLD;
+		a->state = parse_state(db_text(r, 1));
+		a->reason = xstrdup(db_text(r, 2));
+		session = xstrdup(db_text(r, 3));
+		same_boot =
+		    db_text(r, 6) != NULL && strcmp(db_text(r, 6), a->l->boot_id) == 0;
+		a->shim_pid = same_boot ? (pid_t)db_int(r, 4) : 0;
+		a->shim_start = (uint64_t)db_int(r, 5);
+		a->agent_pid = same_boot ? (pid_t)db_int(r, 7) : 0;
+		a->crashes = db_int(r, 8);
+		a->restarts = db_int(r, 9);
+		a->resume_at = db_int(r, 10);
+		a->hash = xstrdup(db_text(r, 11));
+		a->state_at = db_int(r, 12);
+	}
+	db_done(r);
+	load_session(a, session);
+	free(session);
+	turn_load(a);
+	return found;
+}
+
+static struct agent *
+agent_new(struct launcher *l, const char *name)
+{
+	struct agent *a = xcalloc(1, sizeof(*a));
+
+	a->l = l;
+	a->name = xstrdup(name);
+	a->pidfd = -1;
+	a->source = "process";
+	a->state_at = wall_ms();
+	a->restart_timer = timer_new(l->loop, restart_due, a);
+	a->stable_timer = timer_new(l->loop, ran_stable, a);
+	a->kick_timer = timer_new(l->loop, kick_due, a);
+	list_append(&l->agents, &a->link);
+	return a;
+}
+
+static void
+set_spec(struct agent *a, const char *spec, const char *hash)
+{
+	const char *why;
+	yyjson_doc *doc = json_parse(spec, strlen(spec), &why);
+
+	if (doc == NULL)
+		fatalx(EXIT_BUG, "desired_agents: %s: %s", a->name, why);
+	yyjson_doc_free(a->spec);
+	a->spec = doc;
+	a->driver = driver_find(agent_spec_str(a, "driver", ""));
+	if (a->driver == NULL)
+		fatalx(EXIT_BUG, "desired_agents: %s: unknown driver", a->name);
+	free(a->hash);
+	a->hash = xstrdup(hash);
+	db_run(a->l->db, ST_AGENT_HASH, DB_ARGS(DB_T(a->name), DB_T(hash)), NULL);
+}
+
+/* The socket belongs to the agent's user: another user, another socket. */
+static bool
+user_changed(const struct agent *a, int64_t uid, int64_t gid)
+{
+	return uid != agent_spec_int(a, "uid", -1) || gid != agent_spec_int(a, "gid", -1);
+}
+
+/* The agent is in the file. New: as `start` says. Known: as it was, and again as the file
+ * says if that changed. */
+static void
+load_desired(struct launcher *l, const char *name, const char *spec, const char *hash)
+{
+	struct agent *a = launcher_agent(l, name);
+	bool fresh = a == NULL, known, changed;
+	int64_t uid, gid;
+
+	if (fresh)
+		a = agent_new(l, name);
+	known = fresh ? load_row(a) : true;
+	changed = known && a->hash != NULL && strcmp(a->hash, hash) != 0;
+	if (!known) {
+		db_run(l->db, ST_AGENT_ADD,
+		    DB_ARGS(DB_T(name), DB_T(db_host(l->db)), DB_T("run"),
+			DB_I(wall_ms()), DB_T(hash)),
+		    NULL);
+		a->want = WANT_RUN;
+	}
+	uid = agent_spec_int(a, "uid", -1);
+	gid = agent_spec_int(a, "gid", -1);
+	set_spec(a, spec, hash);
+	a->removed = false;
+	a->other_user = user_changed(a, uid, gid) && agent_has_process(a);
+	if (user_changed(a, uid, gid) && !a->other_user)
+		a->listening = false;
+	if (!known && strcmp(agent_spec_str(a, "start", "always"), "manual") == 0)
+		set_want(a, WANT_STOP, "start = \"manual\"");
+	if (fresh && !agent_adopt(a)) {
+		bool lived = a->state != AS_STOPPED && a->state != AS_HELD &&
+			     a->state != AS_CRASHED;
+
+		a->unsettled = known;
+		if (lived || a->state == AS_CRASHED)
+			a->state = AS_STOPPED; /* its process ended with the container, or
+						  unseen */
+		if (a->want == WANT_RUN && a->state == AS_STOPPED)
+			agent_event(a, AE_WANTED, "process",
+			    known ? "resumed after a restart" : "first start");
+	} else if (changed && agent_has_process(a))
+		agent_restart(a, "its configuration changed");
+	else if (fresh && a->state == AS_LIMITED)
+		enter_limited(a); /* its timer ended with the launcher before us */
+}
+
+void
+agent_remove(struct agent *a)
+{
+	struct launcher *l = a->l;
+
+	log_info("agent=%s removed", a->name);
+	if (a->window[0] != '\0')
+		tmux_runf(l->tmux, NULL, NULL, "kill-window -t %s", a->window);
+	tmux_forget(l->tmux, a);
+	db_run(l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(a->name)), NULL);
+	deliver_drop(a);
+	shimlink_free(a);
+	timer_free(a->restart_timer);
+	timer_free(a->ready_timer);
+	timer_free(a->stable_timer);
+	timer_free(a->kick_timer);
+	timer_free(a->quiet_timer);
+	yyjson_doc_free(a->spec);
+	list_remove(&a->link);
+	free(a->name);
+	free(a->hash);
+	free(a->reason);
+	free(a->exit_error);
+	free(a->stop_reason);
+	free(a->transcript);
+	free(a);
+	launcher_changed(l);
+}
+
+static void
+remove_gone(struct launcher *l)
+{
+	struct db_rows *r = db_query(l->db, ST_REMOVED_AGENTS, DB_NOARGS);
+	struct buf gone = BUF_INIT;
+
+	while (db_next(r))
+		buf_add(&gone, db_text(r, 0), strlen(db_text(r, 0)) + 1);
+	db_done(r);
+	for (size_t at = 0; at < gone.len; at += strlen(gone.data + at) + 1) {
+		struct agent *a = launcher_agent(l, gone.data + at);
+
+		if (a == NULL) {
+			db_run(
+			    l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(gone.data + at)), NULL);
+			continue;
+		}
+		a->removed = true;
+		if (agent_has_process(a))
+			agent_stop(a, WANT_STOP, "no longer in the configuration", false);
+		else
+			agent_remove(a);
+	}
+	buf_free(&gone);
+}
+
+/* Each row is copied before it is acted on: acting uses the database too. */
+void
+agents_load(struct launcher *l)
+{
+	struct db_rows *r = db_query(l->db, ST_DESIRED, DB_NOARGS);
+	char *row[3];
+	struct buf rows = BUF_INIT;
+
+	while (db_next(r))
+		for (int i = 0; i < 3; i++)
+			buf_add(&rows, db_text(r, i), strlen(db_text(r, i)) + 1);
+	db_done(r);
+	for (size_t at = 0; at < rows.len;) {
+		for (int i = 0; i < 3; i++) {
+			row[i] = rows.data + at;
+			at += strlen(row[i]) + 1;
+		}
+		load_desired(l, row[0], row[1], row[2]);
+	}
+	buf_free(&rows);
+	remove_gone(l);
+}

@@ -1,0 +1,164 @@
+/*
+ * An agent: what it should be (spec), what it is (state), its process, its terminal. Its
+ * state changes only by agent_event(), through one table of state x event; everything
+ * else in the launcher turns what it sees (hooks, registry, transcript, terminal,
+ * process, people) into events.
+ */
+#ifndef AGENT_H
+#define AGENT_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <yyjson.h>
+#include "clock.h"
+#include "launcher.h"
+
+enum agent_state {
+	AS_STOPPED,
+	AS_STARTING,
+	AS_READY,
+	AS_BUSY,
+	AS_AWAITING, /* a dialog is open: a permission, a question, a menu */
+	AS_COMPACTING,
+	AS_LIMITED,     /* usage limit; resume_at says until when */
+	AS_AUTH_FAILED, /* not logged in; the process may still be there for a person to
+			   log in */
+	AS_CRASHED,     /* waits for its next start */
+	AS_HELD,        /* won't be started until a person says so */
+	AS_COUNT
+};
+
+enum agent_event {
+	AE_WANTED, /* should run */
+	AE_READY,  /* its prompt shows and nothing runs */
+	AE_HEALED, /* logged in again: a turn ended well, or a person says so */
+	AE_BUSY,
+	AE_WAITING, /* a dialog */
+	AE_COMPACT,
+	AE_LIMIT,
+	AE_AUTH,
+	AE_DUE,     /* the backoff or the limit is over */
+	AE_CRASH,   /* its process ended, start it again */
+	AE_LOOP,    /* ... once too often */
+	AE_STOPPED, /* ended, and should not run */
+	AE_HOLD,
+	AE_COUNT
+};
+
+enum want { WANT_RUN, WANT_STOP, WANT_HOLD };
+
+enum registry { REG_NONE, REG_IDLE, REG_BUSY, REG_WAITING };
+
+struct driver;
+struct delivery;
+struct turnstate;
+
+struct agent {
+	struct list link;
+	struct launcher *l;
+	char *name, *hash;
+	yyjson_doc *spec; /* of desired_agents */
+	bool removed;     /* no longer desired: it only waits for its end */
+	const struct driver *driver;
+
+	enum agent_state state;
+	const char *source; /* static */
+	char *reason;
+	int64_t state_at, resume_at; /* Unix ms */
+	enum want want;
+	char *stop_reason; /* what the person said who asked for its end; may be NULL */
+	bool restart_after_exit; /* `berth restart`, or a changed spec */
+
+	/* process */
+	pid_t shim_pid, agent_pid;
+	uint64_t shim_start;
+	int pidfd; /* -1: none */
+	struct watch *pidfd_watch;
+	int64_t started_at; /* monotonic, of the agent's process */
+	bool was_ready;     /* in this life */
+	bool drained;       /* the shim said `exited`: all that its agent did is known */
+	bool unsettled; /* an earlier life may have left proof that we haven't read yet */
+	bool typed_exit; /* a person ended it at its terminal */
+	bool tmux_died;
+	int exit_status, exit_signal;
+	char *exit_error;
+	int64_t crashes, restarts;
+	int failed_resumes; /* in a row: ended before it was ready, asked to resume */
+	bool other_user;    /* its socket must be made anew once it has ended */
+
+	/* terminal and socket */
+	char window[16], pane[16]; /* tmux ids, "" if unknown */
+	bool listed;               /* in tmux's last listing */
+	bool making_window, has_terminal, listening, spawning;
+	struct ipc_server *server;
+	struct ipc_peer *shim;       /* after hello */
+	char instance[ULID_LEN + 1]; /* of the shim */
+
+	/* what the CLI says */
+	enum registry registry;
+	char waiting_for[64], version[32];
+	bool compacting;
+	char session[ULID_LEN + 1]; /* "" if none yet */
+	char driver_id[64];
+	char *transcript;
+	int64_t applied;         /* bytes of the transcript */
+	char turn[ULID_LEN + 1]; /* open turn, "" if none */
+	bool resumed;
+	char last_usage_id[64]; /* of the last counted message in the transcript */
+
+	struct delivery *delivery; /* in flight; NULL if none */
+	struct timer *restart_timer, *ready_timer, *stable_timer, *kick_timer,
+	    *quiet_timer;
+	int64_t glyph_since;  /* monotonic: the prompt has shown, or the pane been quiet,
+				 since; 0 if not */
+	uint64_t screen_hash; /* of a pane that is watched for quiet */
+	long asked_line; /* of all the pane's output: where the open turn's prompt was
+			    typed */
+};
+
+const char *agent_state_name(enum agent_state state);
+enum agent_state agent_next(enum agent_state state, enum agent_event event);
+
+/* The one way a state changes. source: hook, registry, transcript, pane, process, person,
+ * limit. */
+void agent_event(struct agent *a, enum agent_event event, const char *source,
+    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Reads desired agents and what is left of earlier lives; called at start and after an
+ * apply. */
+void agents_load(struct launcher *l);
+void agents_windows(
+    void *l); /* asks tmux which agents have windows: at first, and when one closed */
+void agents_tmux_down(struct launcher *l);
+
+/* Forgets an agent that has no process and is no longer desired, and closes its window.
+ */
+void agent_remove(struct agent *a);
+
+/* A person's (or the configuration's) will. */
+void agent_start(struct agent *a, const char *cause);
+void agent_stop(struct agent *a, enum want want, const char *cause, bool now);
+void agent_end(struct agent *a, int64_t grace_ms); /* its process, whatever is wanted */
+void agent_restart(struct agent *a, const char *cause);
+
+/* process.c: from wish to process and back */
+void agent_bring_up(struct agent *a);
+void agent_terminal(struct agent *a); /* spawn has its terminal */
+struct spawn_msg;
+void agent_listening(struct agent *a, const struct spawn_msg *m, int fd);
+void agent_spawned(struct agent *a, const struct spawn_msg *m, int pidfd);
+bool agent_adopt(struct agent *a); /* is the recorded shim still the same process? */
+void agent_exited(struct agent *a);
+bool agent_has_process(const struct agent *a);
+void agent_store_process(struct agent *a);
+
+/* observe.c: joins what the CLI's hooks, registry and screen say into one event */
+void agent_observe(struct agent *a, const char *source);
+void agent_limit_over(struct agent *a); /* a dialog about it may still be open */
+void agent_watch_ready(
+    struct agent *a); /* until its prompt shows, or its pane is quiet */
+
+/* spec */
+const char *agent_spec_str(const struct agent *a, const char *key, const char *otherwise);
+int64_t agent_spec_int(const struct agent *a, const char *key, int64_t otherwise);
+#endif

@@ -1,0 +1,191 @@
+/* See approval.h. The answer's form is the CLI's (PermissionRequest hook output). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent.h"
+#include "approval.h"
+#include "buf.h"
+#include "db.h"
+#include "json.h"
+#include "log.h"
+#include "shimlink.h"
+#include "store.h"
+#include "xmalloc.h"
+
+enum { DEFAULT_TIMEOUT_MS = 600000, INPUT_MAX = 256 << 10, OPEN_MAX = 64 };
+
+struct open_row {
+	char id[ULID_LEN + 1], instance[ULID_LEN + 1];
+	int64_t seq, expires_at;
+};
+
+void
+approval_ask(struct agent *a, yyjson_val *hook, const char *instance, int64_t seq)
+{
+	char id[ULID_LEN + 1],
+	    *input = yyjson_val_write(json_get(hook, "tool_input"), 0, NULL);
+	const char *tool = json_str(hook, "tool_name", "?");
+	struct db_event row = {
+	    .entity = "approval", .id = id, .new_state = "open", .cause = tool};
+	int64_t now = wall_ms();
+
+	if (input != NULL && strlen(input) > INPUT_MAX) {
+		free(input);
+		input = xstrdup(
+		    "{\"berth\":\"too long to show; answer it at the terminal\"}");
+	}
+	ulid_new(id);
+	db_change(a->l->db, &row, ST_APPROVAL_ADD,
+	    DB_ARGS(DB_T(id), DB_T(db_host(a->l->db)), DB_T(a->name),
+		a->turn[0] != '\0' ? DB_T(a->turn) : DB_NULL, DB_T(instance), DB_I(seq),
+		DB_T(tool), DB_T(input != NULL ? input : "null"), DB_I(now),
+		DB_I(now +
+		     agent_spec_int(a, "permission_timeout_ms", DEFAULT_TIMEOUT_MS))),
+	    NULL);
+	free(input);
+	launcher_changed(a->l);
+}
+
+static char *
+output(bool allow, const char *message)
+{
+	yyjson_mut_doc *doc = json_object();
+	yyjson_mut_val *specific = yyjson_mut_obj_add_obj(
+	    doc, yyjson_mut_doc_get_root(doc), "hookSpecificOutput");
+	yyjson_mut_val *decision;
+	size_t len;
+
+	yyjson_mut_obj_add_str(doc, specific, "hookEventName", "PermissionRequest");
+	decision = yyjson_mut_obj_add_obj(doc, specific, "decision");
+	yyjson_mut_obj_add_str(doc, decision, "behavior", allow ? "allow" : "deny");
+	if (!allow)
+		yyjson_mut_obj_add_strcpy(
+		    doc, decision, "message", message != NULL ? message : "denied");
+	return json_line(doc, &len);
+}
+
+static bool
+move(struct db *db, const char *id, const char *state, const char *out, const char *by)
+{
+	struct db_event row = {.entity = "approval",
+	    .id = id,
+	    .old_state = "open",
+	    .new_state = state,
+	    .cause = by};
+	int changed = 0;
+
+	while (db_change(db, &row, ST_APPROVAL_MOVE,
+		   DB_ARGS(DB_T(id), DB_T(state), DB_T(out), DB_I(wall_ms()), DB_T(by)),
+		   &changed) == DB_BUSY)
+		log_debug("database busy, again approval=%s", id);
+	return changed > 0;
+}
+
+static bool
+decide(struct launcher *l, const char *id, const char *state, bool allow,
+    const char *message, const char *by)
+{
+	char *out = output(allow, message), *agent = NULL, instance[ULID_LEN + 1] = "";
+	struct db_rows *r = db_query(l->db, ST_APPROVAL_GET, DB_ARGS(DB_T(id)));
+	struct agent *a = NULL;
+	int64_t seq = 0;
+	bool moved = false;
+
+	if (db_next(r)) {
+		agent = xstrdup(db_text(r, 0));
+		snprintf(instance, sizeof(instance), "%s", db_text(r, 1));
+		seq = db_int(r, 2);
+	}
+	db_done(r);
+	if (agent != NULL)
+		moved = move(l->db, id, state, out, by);
+	if (moved && (a = launcher_agent(l, agent)) != NULL)
+		shimlink_decide(a, instance, seq, out);
+	if (moved)
+		launcher_changed(l);
+	free(agent);
+	free(out);
+	return moved;
+}
+
+bool
+approval_answer(
+    struct launcher *l, const char *id, bool allow, const char *message, const char *by)
+{
+	return decide(l, id, allow ? "allowed" : "denied", allow, message, by);
+}
+
+static size_t
+open_rows(struct launcher *l, const char *agent, struct open_row *rows)
+{
+	struct db_rows *r = db_query(l->db, ST_APPROVAL_OPEN, DB_ARGS(DB_T(agent)));
+	size_t n = 0;
+
+	while (n < OPEN_MAX && db_next(r)) {
+		snprintf(rows[n].id, sizeof(rows[n].id), "%s", db_text(r, 0));
+		rows[n].expires_at = db_int(r, 5);
+		snprintf(rows[n].instance, sizeof(rows[n].instance), "%s", db_text(r, 7));
+		rows[n++].seq = db_int(r, 8);
+	}
+	db_done(r);
+	return n;
+}
+
+void
+approval_withdraw(struct agent *a, const char *why)
+{
+	struct open_row rows[OPEN_MAX];
+	size_t n = open_rows(a->l, a->name, rows);
+
+	for (size_t i = 0; i < n; i++)
+		move(a->l->db, rows[i].id, "withdrawn", NULL, why);
+	if (n > 0)
+		launcher_changed(a->l);
+}
+
+void
+approval_hook_gone(struct agent *a, const char *instance, int64_t seq)
+{
+	struct open_row rows[OPEN_MAX];
+	size_t n = open_rows(a->l, a->name, rows);
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].seq == seq && strcmp(rows[i].instance, instance) == 0)
+			move(a->l->db, rows[i].id, "withdrawn", NULL,
+			    "the hook that asked is gone");
+	launcher_changed(a->l);
+}
+
+/* A decision may have been committed and its push lost with the connection. */
+void
+approval_resend(struct agent *a)
+{
+	struct db_rows *r = db_query(
+	    a->l->db, ST_APPROVAL_DECIDED, DB_ARGS(DB_T(a->name), DB_T(a->instance)));
+	struct open_row rows[OPEN_MAX];
+	char *outputs[OPEN_MAX];
+	size_t n = 0;
+
+	while (n < OPEN_MAX && db_next(r)) {
+		rows[n].seq = db_int(r, 0);
+		outputs[n++] = xstrdup(db_text(r, 1));
+	}
+	db_done(r);
+	for (size_t i = 0; i < n; i++) {
+		shimlink_decide(a, a->instance, rows[i].seq, outputs[i]);
+		free(outputs[i]);
+	}
+}
+
+void
+approvals_expire(struct launcher *l)
+{
+	struct open_row rows[OPEN_MAX];
+	size_t n = open_rows(l, NULL, rows);
+	int64_t now = wall_ms();
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].expires_at <= now)
+			decide(l, rows[i].id, "expired", false, "nobody answered in time",
+			    "berth");
+}

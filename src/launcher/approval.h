@@ -1,0 +1,26 @@
+/*
+ * Permissions that agents ask for: rows that wait for a person. The agent's own dialog
+ * stays open beside them; the first answer wins, and an answer at the terminal withdraws
+ * the row.
+ */
+#ifndef APPROVAL_H
+#define APPROVAL_H
+#include <stdbool.h>
+#include <stdint.h>
+#include <yyjson.h>
+
+struct agent;
+struct launcher;
+
+void approval_ask(struct agent *a, yyjson_val *hook, const char *instance, int64_t seq);
+/* allow or deny; false if it isn't open any more. by: who, for the record. message: for
+ * the agent, with a denial. */
+bool approval_answer(
+    struct launcher *l, const char *id, bool allow, const char *message, const char *by);
+void approval_withdraw(
+    struct agent *a, const char *why); /* all of this agent's open ones */
+void approval_hook_gone(struct agent *a, const char *instance, int64_t seq);
+void approval_resend(
+    struct agent *a); /* the shim is back: say again what was decided while it was away */
+void approvals_expire(struct launcher *l); /* denies what is past its time */
+#endif

@@ -1,0 +1,87 @@
+/*
+ * See conversation.h. The id is ours, a UUID, so it is known before the CLI says a word.
+ * A transcript that is there is resumed; one that is gone leaves its id free, so the same
+ * id begins afresh.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include "agent.h"
+#include "conversation.h"
+#include "driver.h"
+#include "hooks.h"
+#include "json.h"
+#include "log.h"
+#include "paths.h"
+#include "xmalloc.h"
+
+/* RFC 9562, version 4 */
+static void
+uuid_new(char out[static 37])
+{
+	unsigned char b[16];
+
+	if (getrandom(b, sizeof(b), 0) != sizeof(b))
+		fatal(EXIT_SYSTEM, "getrandom");
+	b[6] = (unsigned char)((b[6] & 0x0f) | 0x40);
+	b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+	snprintf(out, 37,
+	    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+	    b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+	    b[13], b[14], b[15]);
+}
+
+static bool
+wants_fresh(const struct agent *a)
+{
+	return strcmp(agent_spec_str(a, "conversation", "resume"), "fresh") == 0;
+}
+
+static void
+add_path(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *dirs, const char *below)
+{
+	char *path = xasprintf("%s/%s%s", agent_spec_str(a, "home", HOME_DIR "/agent"),
+	    a->driver->home, below);
+
+	yyjson_mut_arr_add_strcpy(doc, dirs, path);
+	if (strcmp(below, "/sessions") == 0)
+		json_add_str(doc, "registry", path);
+	free(path);
+}
+
+void
+conversation_begin(struct agent *a)
+{
+	char uuid[37];
+
+	uuid_new(uuid);
+	free(a->transcript);
+	a->transcript = NULL;
+	a->applied = 0;
+	session_new(a, uuid);
+}
+
+void
+conversation_add(struct agent *a, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc),
+		       *argv = yyjson_mut_obj_get(root, "argv"), *again, *dirs;
+	bool resume = a->session[0] != '\0' && a->transcript != NULL && !wants_fresh(a);
+
+	if (a->session[0] == '\0' || wants_fresh(a))
+		conversation_begin(a);
+	if (resume) {
+		again = yyjson_mut_val_mut_copy(doc, argv);
+		driver_argv_add(doc, again, "--resume");
+		driver_argv_add(doc, again, a->driver_id);
+		yyjson_mut_obj_add_val(doc, root, "argv_resume", again);
+		json_add_str(doc, "resume_if", a->transcript);
+	}
+	driver_argv_add(doc, argv, "--session-id");
+	driver_argv_add(doc, argv, a->driver_id);
+	dirs = yyjson_mut_obj_add_arr(doc, root, "dirs");
+	add_path(a, doc, dirs, "/sessions");
+	add_path(a, doc, dirs, "/projects");
+}

@@ -1,0 +1,16 @@
+/* Which conversation an agent starts with: the one it had, by id, or a new one. */
+#ifndef CONVERSATION_H
+#define CONVERSATION_H
+#include <yyjson.h>
+
+struct agent;
+
+/* Completes "argv" with --session-id, adds "argv_resume" (a copy with --resume) and
+ * "resume_if" where there is something to resume, and "registry" and "dirs" under
+ * HOME/<driver's home>. The agent has a session after this. */
+void conversation_add(struct agent *a, yyjson_mut_doc *doc);
+
+/* A new one: turns belong to a conversation, also those of a program that can't resume
+ * any. */
+void conversation_begin(struct agent *a);
+#endif

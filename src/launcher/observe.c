@@ -1,0 +1,237 @@
+/*
+ * What an agent is doing, joined from its sources in the order of their trust: an open
+ * dialog and a running turn as the registry and the hooks tell them; for a program
+ * without hooks, how long its pane has been quiet. The screen is looked at only to see
+ * that a fresh prompt is there.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent.h"
+#include "deliver.h"
+#include "driver.h"
+#include "loop.h"
+#include "screen.h"
+#include "tmux.h"
+#include "turn.h"
+#include "xmalloc.h"
+
+enum {
+	READY_POLL_MS = 100, /* only from a start to the first prompt */
+	QUIET_POLL_MS =
+	    300, /* only while a program without hooks has a turn open, or starts */
+	ESC_GRACE_MS =
+	    2000, /* idle with an open turn: a Stop hook may still be on its way */
+	ANSWER_MAX = 1 << 20,
+};
+
+/* ---- agents with hooks ---- */
+
+static bool
+still_starting(const struct agent *a)
+{
+	return a->state == AS_STARTING && !a->was_ready;
+}
+
+/* Idle, says the registry, but no hook ended the turn: a person interrupted it. */
+static void
+quiet_with_turn(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->registry != REG_IDLE || a->turn[0] == '\0')
+		return;
+	turn_finish(a, TURN_INTERRUPTED, NULL, "interrupted at the terminal", 0);
+	agent_observe(a, "registry");
+}
+
+static void
+watch_for_interrupt(struct agent *a)
+{
+	if (a->quiet_timer == NULL)
+		a->quiet_timer = timer_new(a->l->loop, quiet_with_turn, a);
+	if (!timer_armed(a->quiet_timer))
+		timer_in(a->quiet_timer, ESC_GRACE_MS);
+}
+
+void
+agent_observe(struct agent *a, const char *source)
+{
+	if (!agent_has_process(a) || a->agent_pid == 0)
+		return;
+	if (a->registry == REG_WAITING)
+		agent_event(a, AE_WAITING, source, "%s", a->waiting_for);
+	else if (a->compacting)
+		agent_event(a, AE_COMPACT, source, NULL);
+	else if (a->turn[0] != '\0' || a->registry == REG_BUSY)
+		agent_event(a, AE_BUSY, source, NULL);
+	else if (!still_starting(a) && (a->registry == REG_IDLE || !a->driver->hooks))
+		agent_event(a, AE_READY, source, NULL);
+	if (a->driver->hooks && a->turn[0] != '\0' && a->registry == REG_IDLE)
+		watch_for_interrupt(a);
+	else if (a->driver->hooks && a->quiet_timer != NULL)
+		timer_cancel(a->quiet_timer);
+}
+
+/* Only the dialog that says what we have just done: wait for the limit to reset. */
+static void
+close_limit_dialog(bool ok, char *text, void *arg)
+{
+	struct agent *a = arg;
+
+	if (ok && a->registry == REG_WAITING &&
+	    strstr(text, a->driver->limit_dialog) != NULL)
+		tmux_runf(a->l->tmux, NULL, NULL, "send-keys -t %s Escape", a->pane);
+}
+
+void
+agent_limit_over(struct agent *a)
+{
+	agent_observe(a, "registry");
+	if (a->registry == REG_WAITING && a->driver->limit_dialog != NULL &&
+	    a->pane[0] != '\0' && tmux_up(a->l->tmux))
+		tmux_runf(
+		    a->l->tmux, close_limit_dialog, a, "capture-pane -p -t %s", a->pane);
+}
+
+/* ---- the first prompt ---- */
+
+static void
+prompt_looked(bool ok, char *text, void *arg)
+{
+	struct agent *a = arg;
+	int x, y, brackets;
+	const char *rows = strchr(text, '\n');
+
+	if (!still_starting(a))
+		return;
+	timer_in(a->ready_timer, READY_POLL_MS);
+	if (!ok || rows == NULL || sscanf(text, "%d %d %d", &x, &y, &brackets) != 3)
+		return;
+	if (!brackets ||
+	    screen_prompt(rows + 1, x, y, a->driver->glyph) == SCREEN_NO_PROMPT) {
+		a->glyph_since = 0;
+		return;
+	}
+	if (a->glyph_since == 0)
+		a->glyph_since = mono_ms();
+	if (mono_ms() - a->glyph_since < a->driver->settle_ms || a->registry != REG_IDLE)
+		return;
+	timer_cancel(a->ready_timer);
+	agent_event(a, AE_READY, "pane", NULL);
+}
+
+static void
+look_for_prompt(struct agent *a)
+{
+	if (!still_starting(a))
+		return;
+	if (!tmux_up(a->l->tmux) || a->pane[0] == '\0') {
+		timer_in(a->ready_timer, READY_POLL_MS);
+		return;
+	}
+	tmux_runf(a->l->tmux, prompt_looked, a,
+	    "display-message -p -t %s \"#{cursor_x} #{cursor_y} #{bracket_paste_flag}\" "
+	    "; "
+	    "capture-pane -e -p -t %s",
+	    a->pane, a->pane);
+}
+
+/* ---- programs without hooks: quiet means ready ---- */
+
+static uint64_t
+hash_text(const char *text)
+{
+	uint64_t h = 1469598103934665603u; /* FNV-1a */
+
+	while (*text != '\0')
+		h = (h ^ (unsigned char)*text++) * 1099511628211u;
+	return h;
+}
+
+/* A screen that isn't full has empty rows below what was printed. */
+static void
+trim(char *text)
+{
+	size_t len = strnlen(text, ANSWER_MAX);
+
+	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == ' '))
+		len--;
+	text[len] = '\0';
+}
+
+static void
+answer_captured(bool ok, char *text, void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->turn[0] == '\0')
+		return;
+	trim(text);
+	turn_finish(a, TURN_ANSWERED, ok ? text : NULL, NULL, 0);
+	agent_observe(a, "pane");
+}
+
+static void
+now_quiet(struct agent *a, long history)
+{
+	timer_cancel(a->ready_timer);
+	a->was_ready = true;
+	if (a->turn[0] != '\0')
+		tmux_runf(a->l->tmux, answer_captured, a,
+		    "capture-pane -p -J -t %s -S %ld", a->pane, a->asked_line - history);
+	else
+		agent_event(a, AE_READY, "pane", NULL);
+}
+
+static void
+quiet_looked(bool ok, char *text, void *arg)
+{
+	struct agent *a = arg;
+	long history;
+	uint64_t h = hash_text(text);
+
+	timer_in(a->ready_timer, QUIET_POLL_MS);
+	if (!ok || sscanf(text, "%ld", &history) != 1)
+		return;
+	if (h != a->screen_hash) {
+		a->screen_hash = h;
+		a->glyph_since = mono_ms();
+	} else if (mono_ms() - a->glyph_since >= agent_spec_int(a, "silence_ms", 3000))
+		now_quiet(a, history);
+}
+
+static void
+look_if_quiet(struct agent *a)
+{
+	if (!tmux_up(a->l->tmux) || a->pane[0] == '\0') {
+		timer_in(a->ready_timer, QUIET_POLL_MS);
+		return;
+	}
+	tmux_runf(a->l->tmux, quiet_looked, a,
+	    "display-message -p -t %s \"#{history_size}\" ; capture-pane -p -t %s",
+	    a->pane, a->pane);
+}
+
+static void
+ready_due(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->agent_pid == 0)
+		return;
+	if (a->driver->glyph != NULL)
+		look_for_prompt(a);
+	else if (still_starting(a) || a->turn[0] != '\0')
+		look_if_quiet(a);
+}
+
+void
+agent_watch_ready(struct agent *a)
+{
+	if (a->ready_timer == NULL)
+		a->ready_timer = timer_new(a->l->loop, ready_due, a);
+	a->glyph_since = 0;
+	a->screen_hash = 0;
+	timer_in(a->ready_timer, READY_POLL_MS);
+}

@@ -1,0 +1,359 @@
+/* See ops.h. Reading is in ops_read.c, waiting in waiters.c; here is what changes
+ * something. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent.h"
+#include "approval.h"
+#include "buf.h"
+#include "db.h"
+#include "deliver.h"
+#include "ipc.h"
+#include "json.h"
+#include "loop.h"
+#include "message.h"
+#include "nearest.h"
+#include "ops.h"
+#include "paths.h"
+#include "store.h"
+#include "utf8.h"
+#include "xmalloc.h"
+
+enum { TEXT_MAX = 1000000, ROLE_PERSON = 1, FIELD_MAX = 256 };
+
+static void
+no_such_agent(struct ipc_req *req, struct launcher *l, const char *name)
+{
+	struct buf all = BUF_INIT;
+	struct agent *a;
+
+	list_each (a, &l->agents, link) {
+		if (!a->removed)
+			buf_addf(&all, "%s%s", all.len > 0 ? ", " : "", a->name);
+	}
+	if (name == NULL)
+		ipc_error(req, "no-agent", "say which agent: %s",
+		    all.len > 0 ? buf_str(&all) : "there is none yet");
+	else
+		ipc_error(req, "no-agent", "there is no agent \"%s\" (there %s: %s)",
+		    name, strchr(buf_str(&all), ',') != NULL ? "are" : "is",
+		    all.len > 0 ? buf_str(&all) : "none");
+	buf_free(&all);
+}
+
+static struct agent *
+only_agent(struct launcher *l)
+{
+	struct agent *a, *only = NULL;
+
+	list_each (a, &l->agents, link) {
+		if (a->removed)
+			continue;
+		if (only != NULL)
+			return launcher_agent(l, "main");
+		only = a;
+	}
+	return only;
+}
+
+struct agent *
+ops_agent(struct ipc_req *req, yyjson_val *args, struct launcher *l)
+{
+	const char *name = json_str(args, "agent", NULL);
+	struct agent *a = name != NULL ? launcher_agent(l, name) : only_agent(l);
+
+	if (a != NULL && !a->removed)
+		return a;
+	no_such_agent(req, l, name);
+	return NULL;
+}
+
+/* false, answered: what was given can't be a message. */
+static bool
+check_text(struct ipc_req *req, yyjson_val *args)
+{
+	yyjson_val *text = json_get(args, "text");
+	const char *p = yyjson_get_str(text);
+	size_t len = yyjson_get_len(text);
+
+	if (p == NULL || memchr(p, '\0', len) != NULL || strspn(p, " \t\r\n") == len)
+		ipc_error(req, "not-text", "a message needs text without NUL bytes");
+	else if (len > TEXT_MAX)
+		ipc_error(req, "too-long",
+		    "the text has %zu bytes, at most %d are allowed", len, TEXT_MAX);
+	else
+		return true;
+	return false;
+}
+
+/* false, answered: a field that is too long; cut, it would mean something else. */
+static bool
+check_fields(struct ipc_req *req, yyjson_val *args)
+{
+	static const char *const fields[] = {"channel", "sender", "thread", "dedupe"};
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		if (strlen(json_str(args, fields[i], "")) > FIELD_MAX) {
+			ipc_error(req, "usage", "%s is longer than %d bytes", fields[i],
+			    FIELD_MAX);
+			return false;
+		}
+	return true;
+}
+
+static void
+send_answer(struct ipc_req *req, struct launcher *l, const char *id, bool repeated)
+{
+	char *state = db_one_text(l->db, ST_MESSAGE_STATE, DB_ARGS(DB_T(id)));
+	yyjson_mut_doc *doc = json_object();
+	yyjson_mut_doc *whole = message_doc(l, id);
+	const char *agent = yyjson_mut_get_str(
+	    yyjson_mut_obj_get(yyjson_mut_doc_get_root(whole), "agent"));
+
+	json_add_str(doc, "message", id);
+	json_add_str(doc, "agent", agent);
+	json_add_str(doc, "state", state);
+	json_add_bool(doc, "repeated", repeated);
+	json_add_int(doc, "position",
+	    db_one_int(l->db, ST_MESSAGE_POSITION,
+		DB_ARGS(DB_T(agent), DB_T(id), DB_I(wall_ms())), 0));
+	yyjson_mut_doc_free(whole);
+	free(state);
+	ipc_ok(req, doc);
+}
+
+static void
+op_send(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	struct agent *a = ops_agent(req, args, l);
+	struct message_new m = {.channel = json_str(args, "channel", "cli"),
+	    .sender = json_str(args, "sender", NULL),
+	    .thread = json_str(args, "thread", NULL),
+	    .text = json_str(args, "text", NULL),
+	    .dedupe = json_str(args, "dedupe", NULL),
+	    .not_before = json_int(args, "not_before", 0),
+	    .expires_at = json_int(args, "expires_at", 0)};
+	char id[ULID_LEN + 1];
+	enum message_added added;
+
+	if (a == NULL || !check_text(req, args) || !check_fields(req, args))
+		return;
+	if (db_one_int(l->db, ST_MESSAGE_WAITING, DB_ARGS(DB_T(a->name)), 0) >=
+	    l->settings.max_queue) {
+		ipc_error(req, "queue-full",
+		    "%s already has %lld messages waiting (delivery.max_queue)", a->name,
+		    (long long)l->settings.max_queue);
+		return;
+	}
+	if (m.expires_at == 0 && l->settings.expire_ms > 0)
+		m.expires_at = wall_ms() + l->settings.expire_ms;
+	m.agent = a->name;
+	added = message_add(l->db, &m, id);
+	if (added == MESSAGE_BUSY) {
+		ipc_error(
+		    req, "busy", "the database is busy, nothing was accepted: try again");
+		return;
+	}
+	send_answer(req, l, id, added == MESSAGE_REPEATED);
+	deliver_kick(a);
+	launcher_changed(l);
+}
+
+static char *
+message_column(struct launcher *l, const char *id, int column)
+{
+	struct db_rows *r = db_query(l->db, ST_MESSAGE_GET, DB_ARGS(DB_T(id)));
+	char *text = db_next(r) ? xstrdup(db_text(r, column)) : NULL;
+
+	db_done(r);
+	return text;
+}
+
+static void
+op_cancel(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	const char *id = json_str(args, "message", "");
+	char *state = message_column(l, id, 6);
+	struct message_change c = {
+	    .reason = "cancelled", .cause = "a person cancelled it"};
+	yyjson_mut_doc *doc;
+
+	if (state == NULL)
+		ipc_error(req, "no-message", "there is no message %s", id);
+	else if (!message_event(l->db, id, ME_CANCEL, &c))
+		ipc_error(req, "too-late",
+		    "message %s is %s: only a queued one can be cancelled", id, state);
+	else {
+		doc = json_object();
+		json_add_str(doc, "state", "cancelled");
+		ipc_ok(req, doc);
+		launcher_changed(l);
+	}
+	free(state);
+}
+
+static bool
+may_retry(const char *state)
+{
+	static const enum message_state again[] = {MS_FAILED, MS_INDETERMINATE,
+	    MS_UNANSWERED, MS_EXPIRED, MS_INTERRUPTED, MS_CANCELLED};
+
+	for (size_t i = 0; i < sizeof(again) / sizeof(again[0]); i++)
+		if (message_state_parse(state) == again[i])
+			return true;
+	return false;
+}
+
+static void
+op_retry(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	const char *old = json_str(args, "message", "");
+	char *column[8] = {0}, id[ULID_LEN + 1];
+	struct message_new m;
+	struct agent *a;
+
+	for (int i = 1; i <= 6; i++)
+		column[i] = message_column(l, old, i);
+	a = column[1] != NULL ? launcher_agent(l, column[1]) : NULL;
+	if (column[1] == NULL)
+		ipc_error(req, "no-message", "there is no message %s", old);
+	else if (!may_retry(column[6]))
+		ipc_error(req, "too-late", "message %s is %s: nothing to retry", old,
+		    column[6]);
+	else if (a == NULL || a->removed)
+		no_such_agent(req, l, column[1]);
+	else {
+		m = (struct message_new){.agent = column[1],
+		    .channel = column[2],
+		    .thread = column[3],
+		    .sender = column[4],
+		    .text = column[5]};
+		message_add(l->db, &m, id);
+		send_answer(req, l, id, false);
+		deliver_kick(a);
+		launcher_changed(l);
+	}
+	for (int i = 1; i <= 6; i++)
+		free(column[i]);
+}
+
+static void
+state_answer(struct ipc_req *req, const struct agent *a)
+{
+	yyjson_mut_doc *doc = json_object();
+
+	json_add_str(doc, "agent", a->name);
+	json_add_str(doc, "state", agent_state_name(a->state));
+	ipc_ok(req, doc);
+}
+
+static void
+op_start(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct agent *a = ops_agent(req, args, ctx);
+
+	if (a == NULL)
+		return;
+	agent_start(a, json_str(args, "reason", NULL));
+	state_answer(req, a);
+}
+
+static void
+op_restart(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct agent *a = ops_agent(req, args, ctx);
+
+	if (a == NULL)
+		return;
+	agent_restart(a, json_str(args, "reason", NULL));
+	state_answer(req, a);
+}
+
+static void
+stop(struct ipc_req *req, yyjson_val *args, struct launcher *l, enum want want)
+{
+	struct agent *a = ops_agent(req, args, l);
+
+	if (a == NULL)
+		return;
+	agent_stop(
+	    a, want, json_str(args, "reason", NULL), json_bool(args, "now", false));
+	waiters_until_stopped(req, l, a->name);
+}
+
+static void
+op_stop(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	stop(req, args, ctx, WANT_STOP);
+}
+
+static void
+op_hold(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	stop(req, args, ctx, WANT_HOLD);
+}
+
+static void
+op_answer(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	const char *id = json_str(args, "approval", "");
+	const char *behavior = json_str(args, "behavior", "");
+	bool allow = strcmp(behavior, "allow") == 0;
+	yyjson_mut_doc *doc;
+
+	if (!allow && strcmp(behavior, "deny") != 0)
+		ipc_error(req, "usage", "behavior is \"allow\" or \"deny\"");
+	else if (!approval_answer(l, id, allow, json_str(args, "reason", NULL), "cli"))
+		ipc_error(req, "too-late", "there is no open approval %s", id);
+	else {
+		doc = json_object();
+		json_add_str(doc, "state", allow ? "allowed" : "denied");
+		ipc_ok(req, doc);
+	}
+}
+
+static const struct ipc_op ops[] = {
+    {"send", op_send, ROLE_PERSON},
+    {"wait", op_wait, ROLE_PERSON},
+    {"agents", op_agents, ROLE_PERSON},
+    {"messages", op_messages, ROLE_PERSON},
+    {"turns", op_turns, ROLE_PERSON},
+    {"cancel", op_cancel, ROLE_PERSON},
+    {"retry", op_retry, ROLE_PERSON},
+    {"start", op_start, ROLE_PERSON},
+    {"stop", op_stop, ROLE_PERSON},
+    {"restart", op_restart, ROLE_PERSON},
+    {"hold", op_hold, ROLE_PERSON},
+    {"status", op_status, ROLE_PERSON},
+    {"pane", op_pane, ROLE_PERSON},
+    {"approvals", op_approvals, ROLE_PERSON},
+    {"answer", op_answer, ROLE_PERSON},
+    {"subscribe", op_subscribe, ROLE_PERSON},
+    {"apply", op_apply, ROLE_PERSON},
+    {NULL, NULL, 0},
+};
+
+/* The socket's mode lets in root and group berth; the uid says it once more. */
+static unsigned
+role(struct ipc_peer *peer, void *ctx)
+{
+	uid_t uid = ipc_peer_uid(peer);
+
+	(void)ctx;
+	return uid == 0 || (uid >= 900 && uid <= 999 && uid != UID_TMUX) ? ROLE_PERSON
+									 : 0;
+}
+
+void
+ops_listen(struct launcher *l)
+{
+	static const struct ipc_handlers handlers = {
+	    .ops = ops, .role = role, .dropped = waiters_drop, .max_peers = 256};
+
+	waiters_new(l);
+	l->control = ipc_listen(l->loop, LAUNCHER_SOCK, 0660, &handlers, l);
+}

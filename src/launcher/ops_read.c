@@ -1,0 +1,406 @@
+/* Answers made of rows: agents, messages, turns, approvals, status. Nothing here changes
+ * anything. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include "agent.h"
+#include "clock.h"
+#include "db.h"
+#include "driver.h"
+#include "ipc.h"
+#include "json.h"
+#include "message.h"
+#include "ops.h"
+#include "paths.h"
+#include "spawner.h"
+#include "store.h"
+#include "tmux.h"
+
+enum { DEFAULT_LIMIT = 50, MAX_LIMIT = 1000, SLOW_START_MS = 60000 };
+
+static void
+add_int_or_null(yyjson_mut_doc *doc, const char *key, struct db_rows *r, int column)
+{
+	if (db_is_null(r, column))
+		json_add_str(doc, key, NULL);
+	else
+		json_add_int(doc, key, db_int(r, column));
+}
+
+/* ---- agents ---- */
+
+static void
+add_totals(yyjson_mut_doc *doc, struct agent *a)
+{
+	static const char *const kinds[] = {"in", "out", "cache_read", "cache_write"};
+	struct db_rows *r = db_query(a->l->db, ST_AGENT_TOTALS, DB_ARGS(DB_T(a->name)));
+	yyjson_mut_val *tokens =
+	    yyjson_mut_obj_add_obj(doc, yyjson_mut_doc_get_root(doc), "tokens");
+
+	if (db_next(r)) {
+		json_add_int(doc, "turns", db_int(r, 0));
+		for (int i = 0; i < 4; i++)
+			yyjson_mut_obj_add_int(doc, tokens, kinds[i], db_int(r, i + 1));
+	}
+	db_done(r);
+}
+
+static void
+agent_row(struct ipc_req *req, struct agent *a)
+{
+	static const char *const wants[] = {"run", "stop", "hold"};
+	yyjson_mut_doc *doc = json_object();
+
+	json_add_str(doc, "name", a->name);
+	json_add_str(doc, "driver", a->driver->name);
+	json_add_str(doc, "state", agent_state_name(a->state));
+	json_add_str(doc, "state_source", a->source);
+	json_add_int(doc, "state_at", a->state_at);
+	json_add_int(doc, "since_ms", wall_ms() - a->state_at);
+	json_add_str(doc, "reason", a->reason);
+	json_add_str(doc, "want", wants[a->want]);
+	json_add_str(doc, "session", a->driver_id[0] != '\0' ? a->driver_id : NULL);
+	json_add_bool(doc, "resumed", a->resumed);
+	json_add_int(doc, "pid", a->agent_pid);
+	json_add_int(doc, "shim_pid", a->shim_pid);
+	json_add_str(doc, "pane", a->pane[0] != '\0' ? a->pane : NULL);
+	json_add_int(doc, "queued",
+	    db_one_int(a->l->db, ST_MESSAGE_WAITING, DB_ARGS(DB_T(a->name)), 0));
+	json_add_int(doc, "restarts", a->restarts);
+	if (a->resume_at > 0)
+		json_add_int(doc, "next_start_at", a->resume_at);
+	json_add_str(doc, "cwd", agent_spec_str(a, "cwd", NULL));
+	json_add_int(doc, "uid", agent_spec_int(a, "uid", UID_AGENT));
+	json_add_str(doc, "version", a->version[0] != '\0' ? a->version : NULL);
+	add_totals(doc, a);
+	ipc_row(req, doc);
+}
+
+void
+op_agents(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	struct agent *a;
+
+	(void)args;
+	list_each (a, &l->agents, link) {
+		if (!a->removed)
+			agent_row(req, a);
+	}
+	ipc_end(req);
+}
+
+void
+op_pane(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct agent *a = ops_agent(req, args, ctx);
+	yyjson_mut_doc *doc;
+
+	if (a == NULL)
+		return;
+	if (a->pane[0] == '\0') {
+		ipc_error(req, "gone", "%s has no terminal now: it is %s", a->name,
+		    agent_state_name(a->state));
+		return;
+	}
+	doc = json_object();
+	json_add_str(doc, "agent", a->name);
+	json_add_str(doc, "window", a->window);
+	json_add_str(doc, "pane", a->pane);
+	ipc_ok(req, doc);
+}
+
+/* ---- messages and turns ---- */
+
+/* Columns in the order of MESSAGE_COLUMNS. */
+static yyjson_mut_doc *
+message_row(struct db_rows *r)
+{
+	static const struct {
+		const char *key;
+		bool number;
+	} columns[] = {{"id", false}, {"agent", false}, {"channel", false},
+	    {"thread", false}, {"sender", false}, {"text", false}, {"state", false},
+	    {"reason", false}, {"proof", false}, {"attempts", true}, {"created_at", true},
+	    {"delivering_at", true}, {"delivered_at", true}, {"ended_at", true},
+	    {"not_before", true}, {"expires_at", true}, {"turn", false},
+	    {"parent", false}, {"answer", false}};
+	yyjson_mut_doc *doc = json_object();
+
+	for (int i = 0; i < (int)(sizeof(columns) / sizeof(columns[0])); i++) {
+		if (columns[i].number)
+			add_int_or_null(doc, columns[i].key, r, i);
+		else
+			json_add_str(doc, columns[i].key, db_text(r, i));
+	}
+	return doc;
+}
+
+yyjson_mut_doc *
+message_doc(struct launcher *l, const char *id)
+{
+	struct db_rows *r = db_query(l->db, ST_MESSAGE_GET, DB_ARGS(DB_T(id)));
+	yyjson_mut_doc *doc = db_next(r) ? message_row(r) : NULL;
+
+	db_done(r);
+	return doc;
+}
+
+static int64_t
+limit_of(yyjson_val *args)
+{
+	int64_t limit = json_int(args, "limit", DEFAULT_LIMIT);
+
+	return limit < 1 ? 1 : limit > MAX_LIMIT ? MAX_LIMIT : limit;
+}
+
+void
+op_messages(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	const char *one = json_str(args, "message", NULL);
+	yyjson_val *states = json_get(args, "state");
+	char *list = yyjson_is_arr(states) ? yyjson_val_write(states, 0, NULL) : NULL;
+	yyjson_mut_doc *doc;
+	struct db_rows *r;
+
+	if (one != NULL) {
+		doc = message_doc(l, one);
+		if (doc != NULL)
+			ipc_row(req, doc);
+		free(list);
+		ipc_end(req);
+		return;
+	}
+	r = db_query(l->db, ST_MESSAGE_LIST,
+	    DB_ARGS(DB_T(json_str(args, "agent", NULL)),
+		DB_T(json_str(args, "before", NULL)), DB_T(list), DB_I(limit_of(args))));
+	while (db_next(r))
+		ipc_row(req, message_row(r));
+	db_done(r);
+	free(list);
+	ipc_end(req);
+}
+
+static void
+add_turn_messages(yyjson_mut_doc *doc, struct launcher *l, const char *turn)
+{
+	struct db_rows *r = db_query(l->db, ST_TURN_MESSAGES, DB_ARGS(DB_T(turn)));
+	yyjson_mut_val *list =
+	    yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "messages");
+
+	while (db_next(r))
+		yyjson_mut_arr_add_strcpy(doc, list, db_text(r, 0));
+	db_done(r);
+}
+
+static yyjson_mut_doc *
+turn_row(struct launcher *l, struct db_rows *r)
+{
+	static const char *const texts[] = {
+	    "id", "agent", "session", NULL, NULL, "end", "origin", "prompt", "answer"};
+	static const char *const kinds[] = {"in", "out", "cache_read", "cache_write"};
+	yyjson_mut_doc *doc = json_object();
+	yyjson_mut_val *tokens;
+
+	for (int i = 0; i < 9; i++)
+		if (texts[i] != NULL)
+			json_add_str(doc, texts[i], db_text(r, i));
+	add_int_or_null(doc, "started_at", r, 3);
+	add_int_or_null(doc, "ended_at", r, 4);
+	tokens = yyjson_mut_obj_add_obj(doc, yyjson_mut_doc_get_root(doc), "tokens");
+	for (int i = 0; i < 4; i++)
+		yyjson_mut_obj_add_int(doc, tokens, kinds[i], db_int(r, 9 + i));
+	add_turn_messages(doc, l, db_text(r, 0));
+	return doc;
+}
+
+void
+op_turns(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	struct db_rows *r = db_query(l->db, ST_TURN_LIST,
+	    DB_ARGS(DB_T(json_str(args, "agent", NULL)),
+		DB_T(json_str(args, "before", NULL)), DB_I(limit_of(args))));
+
+	while (db_next(r))
+		ipc_row(req, turn_row(l, r));
+	db_done(r);
+	ipc_end(req);
+}
+
+void
+op_approvals(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	struct db_rows *r = db_query(
+	    l->db, ST_APPROVAL_OPEN, DB_ARGS(DB_T(json_str(args, "agent", NULL))));
+	yyjson_mut_doc *doc;
+
+	while (db_next(r)) {
+		doc = json_object();
+		json_add_str(doc, "id", db_text(r, 0));
+		json_add_str(doc, "agent", db_text(r, 1));
+		json_add_str(doc, "tool", db_text(r, 2));
+		json_add_raw(doc, "input", db_text(r, 3));
+		json_add_int(doc, "asked_at", db_int(r, 4));
+		json_add_int(doc, "expires_at", db_int(r, 5));
+		json_add_str(doc, "state", db_text(r, 6));
+		ipc_row(req, doc);
+	}
+	db_done(r);
+	ipc_end(req);
+}
+
+/* ---- status ---- */
+
+struct problems {
+	yyjson_mut_doc *doc;
+	yyjson_mut_val *list;
+};
+
+static yyjson_mut_val *
+problem(struct problems *p, const char *what, const char *why, int64_t since,
+    const char *hint)
+{
+	yyjson_mut_val *row = yyjson_mut_arr_add_obj(p->doc, p->list);
+
+	yyjson_mut_obj_add_strcpy(p->doc, row, "what", what);
+	yyjson_mut_obj_add_strcpy(p->doc, row, "why", why != NULL ? why : "");
+	yyjson_mut_obj_add_int(p->doc, row, "since", since);
+	yyjson_mut_obj_add_strcpy(p->doc, row, "hint", hint);
+	return row;
+}
+
+static void
+agent_problem(struct problems *p, const struct agent *a)
+{
+	static const struct {
+		enum agent_state state;
+		const char *hint;
+	} hints[] = {
+	    {AS_AUTH_FAILED, "log in: berth attach, then /login; or give it a key "
+			     "(secrets in berth.toml)"},
+	    {AS_HELD, "see berth log and berth attach; berth start when it is mended"},
+	    {AS_CRASHED, "it is started again by itself"},
+	    {AS_AWAITING, "berth approvals, or berth attach"},
+	    {AS_LIMITED, "it goes on by itself when the limit resets"},
+	};
+	char what[128];
+
+	if (a->state == AS_STARTING && wall_ms() - a->state_at > SLOW_START_MS) {
+		snprintf(what, sizeof(what), "agent %s doesn't get ready", a->name);
+		yyjson_mut_obj_add_strcpy(p->doc,
+		    problem(p, what, a->reason, a->state_at,
+			"look at its terminal: berth attach"),
+		    "agent", a->name);
+	}
+	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
+		if (a->state != hints[i].state)
+			continue;
+		snprintf(what, sizeof(what), "agent %s is %s", a->name,
+		    agent_state_name(a->state));
+		yyjson_mut_obj_add_strcpy(p->doc,
+		    problem(p, what, a->reason, a->state_at, hints[i].hint), "agent",
+		    a->name);
+	}
+}
+
+static int64_t
+file_size(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : 0;
+}
+
+static void
+add_queue(yyjson_mut_doc *doc, struct launcher *l)
+{
+	yyjson_mut_val *queue =
+	    yyjson_mut_obj_add_obj(doc, yyjson_mut_doc_get_root(doc), "queue");
+	struct db_rows *r = db_query(l->db, ST_MESSAGE_COUNTS, DB_NOARGS);
+
+	while (db_next(r))
+		yyjson_mut_obj_add(queue, yyjson_mut_strcpy(doc, db_text(r, 0)),
+		    yyjson_mut_sint(doc, db_int(r, 1)));
+	db_done(r);
+}
+
+static char *
+setting(struct launcher *l, const char *key)
+{
+	return db_one_text(l->db, ST_SETTING, DB_ARGS(DB_T(key)));
+}
+
+static bool
+add_config(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
+{
+	char *state = setting(l, "config.state"), *error = NULL;
+	bool ok = true;
+
+	json_add_raw(doc, "config", state != NULL ? state : "{\"ok\":true}");
+	if (state != NULL) {
+		const char *why;
+		yyjson_doc *parsed = json_parse(state, strlen(state), &why);
+
+		if (parsed != NULL) {
+			yyjson_val *root = yyjson_doc_get_root(parsed);
+
+			ok = json_bool(root, "ok", true);
+			if (!ok)
+				problem(p, "the configuration isn't in use",
+				    json_str(root, "error", ""),
+				    json_int(root, "applied_at", 0),
+				    "the last good one is: mend the file, berth config "
+				    "check, berth apply");
+			yyjson_doc_free(parsed);
+		}
+	}
+	free(state);
+	free(error);
+	return ok;
+}
+
+static void
+add_parts(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
+{
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *part;
+
+	part = yyjson_mut_obj_add_obj(doc, root, "database");
+	yyjson_mut_obj_add_int(doc, part, "bytes", file_size(DB_PATH));
+	yyjson_mut_obj_add_int(doc, part, "wal_bytes", file_size(DB_PATH "-wal"));
+	part = yyjson_mut_obj_add_obj(doc, root, "tmux");
+	yyjson_mut_obj_add_bool(doc, part, "up", tmux_up(l->tmux));
+	part = yyjson_mut_obj_add_obj(doc, root, "spawn");
+	yyjson_mut_obj_add_bool(doc, part, "up", spawner_up(l->spawner));
+	if (!tmux_up(l->tmux))
+		problem(p, "tmux isn't there", "the launcher can't reach its server", 0,
+		    "see /data/log/tmux");
+	if (!spawner_up(l->spawner))
+		problem(p, "spawn isn't there", "no agent can be started", 0,
+		    "see /data/log/spawn");
+}
+
+void
+op_status(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct launcher *l = ctx;
+	yyjson_mut_doc *doc = json_object();
+	struct problems p = {.doc = doc, .list = yyjson_mut_arr(doc)};
+	struct agent *a;
+
+	(void)args;
+	json_add_str(doc, "version", BERTH_VERSION);
+	json_add_str(doc, "host", db_host(l->db));
+	json_add_int(doc, "up_ms", mono_ms() - l->started);
+	add_parts(doc, l, &p);
+	add_config(doc, l, &p);
+	list_each (a, &l->agents, link) {
+		agent_problem(&p, a);
+	}
+	add_queue(doc, l);
+	yyjson_mut_obj_add_val(doc, yyjson_mut_doc_get_root(doc), "problems", p.list);
+	ipc_ok(req, doc);
+}

@@ -1,0 +1,168 @@
+/*
+ * From any earlier version of the schema to ours: each migration in a transaction of its
+ * own, with its version, so that a crash leaves one of them complete or not begun.
+ * Whatever is wrong with the file is said in words; it is changed only when it is empty
+ * or ours.
+ */
+#include "db.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "db_handle.h"
+#include "sql.h"
+
+enum { MIGRATE_BUSY_MS = 5000 };
+enum { MIGRATIONS = sizeof(sql_migrations) / sizeof(sql_migrations[0]) };
+
+int
+db_schema_version(void)
+{
+	return sql_migrations[MIGRATIONS - 1].version;
+}
+
+/* What db_migrate() says when it fails; one at a time is enough for init. */
+static char reason[400];
+
+__attribute__((format(printf, 1, 2))) static bool
+refuse(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(reason, sizeof(reason), format, ap);
+	va_end(ap);
+	return false;
+}
+
+static bool
+refuse_for(sqlite3 *handle, const char *what)
+{
+	int code = sqlite3_extended_errcode(handle), kind = code & 0xff;
+	bool damaged = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
+
+	return refuse("%s%s: %s (SQLite %d)", damaged ? "the database is damaged: " : "",
+	    what, sqlite3_errmsg(handle), code);
+}
+
+/* Whose file is it? Changes nothing. */
+static bool
+recognize(sqlite3 *handle, int64_t *version)
+{
+	int64_t application = 0, objects = 0;
+
+	if (db_handle_int(handle, "PRAGMA user_version", version) != SQLITE_OK ||
+	    db_handle_int(handle, "PRAGMA application_id", &application) != SQLITE_OK ||
+	    db_handle_int(handle, "SELECT count(*) FROM sqlite_schema", &objects) !=
+		SQLITE_OK)
+		return refuse_for(handle, "cannot be read");
+	bool empty = *version == 0 && application == 0 && objects == 0;
+	if (!empty && application != DB_APPLICATION_ID)
+		return refuse("it is a database, but not berth's");
+	if (*version > db_schema_version())
+		return refuse("it was made by a newer berth: its version is %d, ours %d",
+		    (int)*version, db_schema_version());
+	return true;
+}
+
+static bool
+use_wal(sqlite3 *handle)
+{
+	bool wal;
+
+	if (db_handle_is(handle, "PRAGMA journal_mode=WAL", "wal", &wal) != SQLITE_OK)
+		return refuse_for(handle, "cannot use a write-ahead log");
+	return wal ? true : refuse("its file system cannot hold a write-ahead log");
+}
+
+static bool
+is_sound(sqlite3 *handle)
+{
+	bool ok;
+
+	if (db_handle_is(handle, "PRAGMA quick_check(1)", "ok", &ok) != SQLITE_OK)
+		return refuse_for(handle, "cannot be checked");
+	return ok ? true
+		  : refuse("the database is damaged: PRAGMA quick_check tells where");
+}
+
+/* Inside of its transaction; foreign keys are off meanwhile, so that tables can be
+ * rebuilt. */
+static int
+apply(sqlite3 *handle, int version, const char *sql)
+{
+	char stamp[100];
+	bool broken;
+
+	int rc = sqlite3_exec(handle, sql, NULL, NULL, NULL);
+	if (rc != SQLITE_OK)
+		return rc;
+	rc = db_handle_is(handle, "SELECT 'broken' FROM pragma_foreign_key_check LIMIT 1",
+	    "broken", &broken);
+	if (rc != SQLITE_OK || broken)
+		return rc != SQLITE_OK ? rc : SQLITE_CONSTRAINT_FOREIGNKEY;
+	snprintf(stamp, sizeof(stamp), "PRAGMA application_id=%d; PRAGMA user_version=%d",
+	    DB_APPLICATION_ID, version);
+	return sqlite3_exec(handle, stamp, NULL, NULL, NULL);
+}
+
+static bool
+migrate_one(sqlite3 *handle, int version, const char *sql)
+{
+	int64_t have = 0;
+	char what[64];
+
+	snprintf(what, sizeof(what), "migration %d", version);
+	if (sqlite3_exec(handle, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK)
+		return refuse_for(handle, what);
+	/* Somebody else may have been faster. */
+	int rc = db_handle_int(handle, "PRAGMA user_version", &have);
+	if (rc == SQLITE_OK && have < version)
+		rc = apply(handle, version, sql);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_exec(handle, "COMMIT", NULL, NULL, NULL);
+	if (rc == SQLITE_OK)
+		return true;
+	if (rc == SQLITE_CONSTRAINT_FOREIGNKEY)
+		refuse("%s: a row refers to one that is not there", what);
+	else
+		refuse_for(handle, what);
+	sqlite3_exec(handle, "ROLLBACK", NULL, NULL, NULL);
+	return false;
+}
+
+static bool
+migrate(sqlite3 *handle)
+{
+	int64_t version = 0;
+
+	if (!recognize(handle, &version) || !use_wal(handle))
+		return false;
+	if (version > 0 && version < db_schema_version() && !is_sound(handle))
+		return false;
+	sqlite3_db_config(handle, SQLITE_DBCONFIG_ENABLE_FKEY, 0, NULL);
+	for (int i = 0; i < MIGRATIONS; i++)
+		if (sql_migrations[i].version > version &&
+		    !migrate_one(
+			handle, sql_migrations[i].version, sql_migrations[i].sql))
+			return false;
+	/* Reading once more makes sure that -wal and -shm are there, for those who cannot
+	 * make them. */
+	return recognize(handle, &version);
+}
+
+int
+db_migrate(const char *path, const char **why)
+{
+	sqlite3 *handle = NULL;
+	int rc = db_handle_open(path, SQLITE_OPEN_CREATE, MIGRATE_BUSY_MS, &handle);
+	bool done =
+	    rc == SQLITE_OK ? migrate(handle) : refuse_for(handle, "cannot be opened");
+
+	sqlite3_close(handle);
+	if (done)
+		close(db_handle_lock(path));
+	*why = done ? NULL : reason;
+	return done ? 0 : -1;
+}

@@ -1,0 +1,131 @@
+/* See users.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "buf.h"
+#include "dirs.h"
+#include "log.h"
+#include "paths.h"
+#include "users.h"
+#include "xmalloc.h"
+
+enum { OURS_FROM = 900, OURS_TO = 999, PASSWD_MAX = 1 << 20 };
+
+const char *
+env_get(char *const *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; env != NULL && *env != NULL; env++)
+		if (strncmp(*env, name, n) == 0 && (*env)[n] == '=')
+			return *env + n + 1;
+	return NULL;
+}
+
+static unsigned
+id_of(char *const *env, const char *name)
+{
+	const char *text = env_get(env, name);
+	bool digits;
+	unsigned long n;
+
+	if (text == NULL || *text == '\0')
+		return UID_AGENT;
+	digits = text[strspn(text, "0123456789")] == '\0';
+	n = strtoul(text, NULL, 10);
+	if (digits && n > 0 && n < 4294967295UL && (n < OURS_FROM || n > OURS_TO))
+		return (unsigned)n;
+	log_warnx("%s=%s can't be an agent's: a number, not 0 (root) and not 900 to 999 "
+		  "(berth's own); %d is used",
+	    name, text, UID_AGENT);
+	return UID_AGENT;
+}
+
+uid_t
+users_default_uid(char *const *env)
+{
+	return id_of(env, "PUID");
+}
+
+gid_t
+users_default_gid(char *const *env)
+{
+	return id_of(env, "PGID");
+}
+
+char *
+users_name(uid_t uid, uid_t default_uid)
+{
+	return uid == default_uid ? xstrdup("agent") : xasprintf("agent%u", uid);
+}
+
+/* The third field; 0 if there is none. */
+static unsigned
+number_of(const char *line)
+{
+	const char *p = strchr(line, ':');
+
+	p = p != NULL ? strchr(p + 1, ':') : NULL;
+	return p != NULL ? (unsigned)strtoul(p + 1, NULL, 10) : 0;
+}
+
+static bool
+has_line(const char *text, const char *line)
+{
+	for (const char *p = text; (p = strstr(p, line)) != NULL; p++)
+		if (p == text || p[-1] == '\n')
+			return true;
+	return false;
+}
+
+/* Leaves out the lines of this name, or of this number; adds ours. */
+static void
+rewrite(const char *path, const char *name, unsigned id, const char *line)
+{
+	struct buf old = BUF_INIT, out = BUF_INIT;
+	char *save = NULL, *text;
+
+	if (buf_read_file(&old, path, PASSWD_MAX) == -1) {
+		log_warn("%s", path);
+		return;
+	}
+	if (has_line(buf_str(&old), line)) {
+		buf_free(&old);
+		return;
+	}
+	for (text = strtok_r(old.data, "\n", &save); text != NULL;
+	    text = strtok_r(NULL, "\n", &save)) {
+		size_t n = strlen(name);
+
+		if (strncmp(text, name, n) == 0 && text[n] == ':')
+			continue;
+		if (number_of(text) == id)
+			continue;
+		buf_addf(&out, "%s\n", text);
+	}
+	buf_adds(&out, line);
+	if (file_replace(path, out.data, out.len, 0644, 0, 0) == -1 && errno != EROFS)
+		log_warn("%s", path);
+	else if (errno == EROFS)
+		log_info("%s is read-only: uid %u has the name that the image gives it, "
+			 "if any",
+		    path, id);
+	buf_free(&old);
+	buf_free(&out);
+}
+
+void
+users_know(uid_t uid, gid_t gid, const char *name, const char *home)
+{
+	char *passwd =
+	    xasprintf("%s:x:%u:%u:berth agent:%s:/bin/bash\n", name, uid, gid, home);
+	char *group = xasprintf("%s:x:%u:\n", name, gid);
+
+	errno = 0;
+	rewrite(ETC_DIR "/group", name, gid, group);
+	errno = 0;
+	rewrite(ETC_DIR "/passwd", name, uid, passwd);
+	free(passwd);
+	free(group);
+}

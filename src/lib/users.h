@@ -1,0 +1,22 @@
+/*
+ * The agents' users: PUID and PGID of the container's environment (default 1000), and one
+ * for each `uid` of an agent's own. A user of uid N is named `agent` if it is the
+ * default, else `agentN`, and has the home /data/home/<name>.
+ */
+#ifndef USERS_H
+#define USERS_H
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* PUID and PGID; 0, 900 to 999 and what is no number are refused, said so, and 1000 is
+ * taken. */
+uid_t users_default_uid(char *const *env);
+gid_t users_default_gid(char *const *env);
+/* "agent" or "agentN"; caller frees. */
+char *users_name(uid_t uid, uid_t default_uid);
+/* /etc/passwd and /etc/group know uid and gid under that name; with a read-only root,
+ * what the image has must do. */
+void users_know(uid_t uid, gid_t gid, const char *name, const char *home);
+/* The value of NAME in an environment, NULL if it isn't there. */
+const char *env_get(char *const *env, const char *name);
+#endif

@@ -1,0 +1,16 @@
+/*
+ * Secrets: from /data/secrets/<file> or the container's environment to
+ * /run/berth/secrets/<agent>/<NAME>, on tmpfs, readable by the launcher alone, one file
+ * for each that an agent was granted.
+ */
+#ifndef SECRETS_H
+#define SECRETS_H
+#include <stdint.h>
+
+struct config;
+
+/* Copies this agent's secrets and removes what it is no longer granted; a hash of their
+ * values. What can't be read is logged with where the configuration names it, and left
+ * out. */
+uint64_t secrets_grant(const struct config *c, const char *agent, char *const *env);
+#endif

@@ -1,0 +1,2 @@
+berth apply
+berth apply --json

@@ -1,0 +1,5 @@
+#tty
+berth attach main
+berth attach -r
+berth attach doc-writer
+berth attach revewer

@@ -1,0 +1,2 @@
+berth attach main
+berth attach main --json

@@ -1,0 +1,6 @@
+#launcher bad.json
+berth ls
+berth status
+berth apply
+berth apply --json
+berth events

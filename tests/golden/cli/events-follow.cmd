@@ -1,0 +1,3 @@
+#launcher watch.json
+#show requests
+berth events -f -n 2

@@ -1,0 +1,2 @@
+berth inbox main --json
+berth inbox --state expired --json

@@ -1,0 +1,6 @@
+berth inbox
+berth inbox main
+berth inbox --state failed,unanswered
+berth inbox --state expired
+berth inbox --state failing
+berth inbox nobody

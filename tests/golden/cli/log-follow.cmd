@@ -1,0 +1,3 @@
+#launcher watch.json
+#columns 80
+berth log -f -n 2

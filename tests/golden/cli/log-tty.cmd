@@ -1,0 +1,2 @@
+#tty
+berth log

@@ -1,0 +1,3 @@
+#launcher restart.json
+berth cancel npq15
+berth restart main

@@ -1,0 +1,2 @@
+#columns 40
+berth ls

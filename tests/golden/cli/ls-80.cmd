@@ -1,0 +1,2 @@
+#columns 80
+berth ls

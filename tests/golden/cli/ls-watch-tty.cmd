@@ -1,0 +1,3 @@
+#launcher watch.json
+#tty
+berth ls --watch

@@ -1,0 +1,2 @@
+berth ls
+berth ls --names

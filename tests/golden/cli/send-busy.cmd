@@ -1,0 +1,3 @@
+#launcher restart.json
+#show requests
+berth send main busy

@@ -1,0 +1,2 @@
+berth send main hello --wait
+berth send main hello --wait --json

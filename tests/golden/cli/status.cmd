@@ -1,0 +1,3 @@
+berth status
+berth status --quiet
+berth status --parts

@@ -1,0 +1,392 @@
+"""The shell scripts that meet Alpine's shell and tools: those of the image (rootfs) and of its making
+(scripts/image). They run under busybox's shell and applets, in a folder that stands for the root; what no
+busybox has (s6, tmux, apk, npm, berth's own programs) are stand-ins that write down how they were called.
+Runs in the dev image.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parents[2]
+IMAGE = REPO / "scripts/image"
+SERVICES = sorted(path.parent.name for path in REPO.glob("rootfs/etc/s6/*/run"))
+SCRIPTS = sorted(path for folder in ("rootfs", "scripts/image") for path in (REPO / folder).rglob("*")
+                 if path.is_file() and path.read_bytes().startswith(b"#!/bin/sh\n"))
+BUSYBOX = shutil.which("busybox")
+APPLETS = set(subprocess.run([BUSYBOX, "--list"], capture_output=True, text=True, check=True).stdout.split())
+
+# The commands that Alpine's busybox hasn't, and the package of the image, or of the stage, that has them
+COMMANDS = {
+    "s6": "s6-log s6-setuidgid s6-svc s6-svscan s6-svscanctl s6-svstat s6-svwait",
+    "tmux": "tmux",
+    "npm": "npm node",
+}
+BASE = {"apk", "apt-get", "dpkg-query"}         # either base's own manager; pkg-install looks which there is
+BUILTINS = set(". : [ [[ break case cd command continue echo eval exec exit export false for getopts hash printf pwd "
+               "read readonly return set shift test times trap true type ulimit umask unset wait".split())
+KEYWORDS = set("! { } if then elif else fi do done while until esac exec eval command".split())
+
+
+def packages(column, *roles):
+    rows = (line.split() for line in (IMAGE / "packages.txt").read_text().splitlines())
+    return {row[column] for row in rows if row and row[0] in roles and row[column] != "-"}
+
+
+class Commands:
+    """The first word of each command of a script, as far as the grammar of ours goes: no here-documents."""
+
+    def __init__(self, text):
+        assert "<<" not in text
+        self.text, self.at = text, 0
+        self.found, self.pending, self.functions = set(), [], set()
+        self.list()
+        self.found -= self.functions
+
+    def next(self, pattern):
+        found = re.compile(pattern, re.S).match(self.text, self.at)
+        self.at = found.end() if found else self.at
+        return found and found.group()
+
+    def list(self):
+        """Commands up to the parenthesis that closes what we are in, or the end."""
+        first, word = True, ""
+        while self.at < len(self.text):
+            if self.next(r"\\\n|[ \t]+"):
+                first, word = self.ended(first, word), ""
+            elif not word and self.next(r"#[^\n]*"):
+                pass
+            elif self.next(r"\d*(?:>>|>\||>&|<>|<&|[<>])[ \t]*"):         # what follows is no command
+                first, word = self.ended(first, word), ""
+                self.word()
+            elif word and self.next(r"\(\)"):
+                self.functions.add(word)
+                word = ""
+            elif self.next(r"\("):
+                self.ended(first, word)
+                self.list()
+                first, word = False, ""
+            elif self.next(r"\)"):
+                self.ended(first, word)
+                if not self.in_case:                                    # it closes us
+                    break
+                self.pending, first, word = [], True, ""                # it was a pattern
+            elif separator := self.next(r"[\n;&|]+"):
+                self.ended(first, word)
+                if separator != "|":
+                    self.flush()
+                first, word = True, ""
+            else:
+                word += self.word()
+        self.ended(first, word)
+        self.flush()
+
+    in_case = 0
+    user_follows = False        # and a command after it: s6-setuidgid USER COMMAND
+
+    def ended(self, first, word):
+        """A word is over: whether the next is still the first of a command."""
+        self.in_case += (first and word == "case") - (first and word == "esac")
+        if word == "in" and self.in_case:
+            return True
+        if not word or first and (word in KEYWORDS or re.match(r"\w+=", word)):
+            return first
+        if self.user_follows:
+            self.user_follows = False
+            return True
+        if first:
+            self.pending.append(word)
+            self.user_follows = word == "s6-setuidgid"
+        return False
+
+    def flush(self):
+        self.found |= {word for word in self.pending if re.fullmatch(r"[a-z][\w.-]*", word)}
+        self.pending = []
+
+    def word(self):
+        """One quoted or plain piece of a word."""
+        if self.next(r"'[^']*'|\$\(\(.*?\)\)|\$\{[^}]*\}|\\."):
+            return "?"
+        if self.next(r"\$\("):
+            self.inner()
+            return "?"
+        if not self.next('"'):
+            return self.next(r"[^\s;&|()<>'\"\\$]+|\$[\w@*#?$!-]?") or ""
+        while not self.next('"'):
+            if self.next(r"\$\("):
+                self.inner()
+            else:
+                self.next(r"\$\{[^}]*\}|\\.|.")
+        return "?"
+
+    def inner(self):
+        outside, self.in_case, self.pending = (self.in_case, self.pending), 0, []
+        self.list()
+        self.in_case, self.pending = outside
+
+
+def commands(text):
+    return Commands(text).found
+
+
+def check_both_images_have(command):
+    had = {name: package for package, names in COMMANDS.items() for name in names.split()}
+    if command in had:
+        assert had[command] in packages(2, "run", "fetch"), f"{command}: no package of Alpine's"
+        assert had[command] in packages(1, "run", "fetch"), f"{command}: no package of Debian's"
+    else:
+        assert command in APPLETS, f"busybox has no {command}"
+        assert shutil.which(command), f"Debian's base has no {command}"
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=[str(path.relative_to(REPO)) for path in SCRIPTS])
+def test_each_command_is_in_both_images(script):
+    for command in commands(script.read_text()) - BUILTINS - BASE:
+        check_both_images_have(command)
+
+
+def test_each_program_that_c_runs_is_in_both_images():
+    text = "".join(path.read_text() for path in (REPO / "src").rglob("*.c"))
+    programs = set(re.findall(r'\bargv\[\] = \{\s*"([^"/]+)"', text))
+    assert {"tmux", "s6-svscan", "s6-svstat"} <= programs
+    for program in programs:
+        check_both_images_have(program)
+
+
+def test_the_commands_are_found():
+    """What the test above rests on."""
+    found = {path.relative_to(REPO).as_posix(): commands(path.read_text()) for path in SCRIPTS}
+    assert {"mkdir", "chown", "s6-setuidgid", "s6-log"} <= found["rootfs/etc/s6/launcher/log/run"]
+    assert {"s6-setuidgid", "grep", "sleep", "tmux"} <= found["rootfs/etc/s6/tmux/run"]
+    assert {"npm", "tar", "awk", "node", "install", "uname"} <= found["scripts/image/agents"]
+    assert commands("""a() { b "$(c "$(d "x; y")")"; }  # e
+        case $(f) in g | h) a >&2 && X=1 i 2> j ;; *) while read -r k < l; do m || { n; }; done ;; esac
+        (o | p 'q; r') & s""") == set("bcdfimnops") | {"read"}
+
+
+# ---- a root to run them in -------------------------------------------------------------------
+
+class Root:
+    """A folder with bin/ first in PATH, and copies of scripts in which absolute paths lead into it."""
+
+    def __init__(self, path):
+        self.path, self.bin = path, path / "bin"
+        self.bin.mkdir()
+        for folder in ("run/s6", "run/berth", "data/log", "etc", "tmp"):
+            (path / folder).mkdir(parents=True)
+        self.log = path / "calls"
+        self.log.touch()
+
+    def stand_in(self, name, body="exit 0", folder="bin"):
+        program = self.path / folder / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(f'#!{BUSYBOX} sh\necho "{name}${{*:+ $*}}" >> {self.log}\n{body}\n')
+        program.chmod(0o755)
+
+    def script(self, path, **replaced):
+        """A copy of the script, and of its folder's other files."""
+        home = self.path / "scripts" / path.parent.name
+        shutil.copytree(path.parent, home, dirs_exist_ok=True)
+        text = path.read_text()
+        text = re.sub(r"(?<![\w/}.*])/(?=(?:data|projects|run|etc|tmp|lib/ld-musl|usr/libexec/berth)\b)",
+                      f"{self.path}/", text)
+        for old, new in replaced.items():
+            assert old.replace("_", ":") in text
+            text = text.replace(old.replace("_", ":"), new)
+        (home / path.name).write_text(text)
+        return home / path.name
+
+    def environment(self, **more):
+        applets = self.path / "applets"
+        if not applets.exists():
+            applets.mkdir()
+            for name in APPLETS - {"dpkg", "rpm"}:
+                (applets / name).symlink_to(BUSYBOX)
+        return {"PATH": f"{self.bin}:{applets}", "HOME": str(self.path), **more}
+
+    def run(self, script, *arguments, cwd=None, **environment):
+        return subprocess.run(
+            [BUSYBOX, "sh", str(script), *map(str, arguments)], cwd=cwd or self.path,
+            env=self.environment(**environment), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+
+    def calls(self):
+        return self.log.read_text().replace(str(self.path), "").splitlines()
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = Root(tmp_path)
+    root.stand_in("s6-setuidgid", 'shift; exec "$@"')
+    for name in ("s6-log", "s6-svc", "s6-svwait", "s6-svscanctl", "s6-svscan"):
+        root.stand_in(name)
+    return root
+
+
+def service(name, script):
+    return REPO / "rootfs/etc/s6" / name / script
+
+
+# ---- rootfs ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_log_has_a_folder_of_its_service(root, name):
+    me = f"{os.getuid()}:{os.getgid()}"
+    cwd = root.path / "run/s6" / name / "log"
+    cwd.mkdir(parents=True)
+    ran = root.run(root.script(service(name, "log/run"), berth_berth=me), cwd=cwd)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert (root.path / "data/log" / name).is_dir()
+    assert root.calls()[-1].startswith("s6-log -b -- ") and root.calls()[-1].endswith(f" /data/log/{name}")
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_mistake_that_no_restart_mends_stays_down(root, name):
+    finish = root.script(service(name, "finish"))
+    assert [root.run(finish, status, 0).returncode for status in (100, 111, 0, 256)] == [125, 0, 0, 0]
+
+
+@pytest.mark.parametrize("name", sorted(set(SERVICES) - {"tmux", "reconcile"}))
+def test_a_service_says_when_it_is_ready(root, name):
+    root.stand_in(name, folder="usr/libexec/berth")
+    ran = root.run(root.script(service(name, "run")))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert root.calls()[-1] == f"{name} --ready-fd {service(name, 'notification-fd').read_text().strip()}"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_the_end_is_orderly(root, name):
+    assert root.run(root.script(service(".s6-svscan", name))).returncode == 0
+    assert [line.split()[0] for line in root.calls()] == ["s6-svc", "s6-svwait", "s6-svscanctl"]
+
+
+def test_after_a_crash_the_services_go_on(root):
+    assert root.run(root.script(service(".s6-svscan", "crash"))).returncode == 0
+    assert root.calls() == ["s6-svscan /run/s6"]
+
+
+def test_tmux_is_ready_when_berth_may_connect(root):
+    """Its configuration is read twice in vain; then the list of who may connect has berth in it."""
+    root.stand_in("tmux", f"""case $* in
+        *server-access*) echo x >> {root.path}/asked; [ $(wc -l < {root.path}/asked) -gt 2 ] && echo 'berth (W)'; exit 0 ;;
+        *-D) sleep 1 ;;
+        esac""")
+    script = root.script(service("tmux", "run"))
+    read, write = os.pipe()
+    ran = subprocess.Popen(
+        [BUSYBOX, "sh", "-c", f"exec 3>&{write} {write}>&-; exec {BUSYBOX} sh {script}"], cwd=root.path,
+        env=root.environment(), pass_fds=[write], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read, "rb") as ready:
+        assert ready.read() == b"\n"
+    assert ran.wait(30) == 0
+    calls = root.calls()
+    assert sum("server-access -l" in line for line in calls if line.startswith("tmux")) == 3
+    assert any(line.startswith("tmux -u -f ") and line.endswith(" -D") for line in calls)
+
+
+def test_a_byte_runs_the_reconciler(root):
+    root.stand_in("reconcile", folder="usr/libexec/berth")
+    fifo = root.path / "run/berth/apply"
+    os.mkfifo(fifo)
+    ran = subprocess.Popen([BUSYBOX, "sh", str(root.script(service("reconcile", "run")))], cwd=root.path,
+                           env=root.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        for count in (1, 2):
+            end = os.open(fifo, os.O_RDWR)      # whether or not somebody reads
+            os.write(end, b"\n")
+            deadline = time.monotonic() + 20
+            while root.calls().count("reconcile") < count:
+                assert time.monotonic() < deadline and ran.poll() is None
+                time.sleep(0.02)
+            os.close(end)
+    finally:
+        ran.kill()
+        ran.wait()
+
+
+# ---- scripts/image ---------------------------------------------------------------------------
+
+def apk(root, versions):
+    """An apk that has all packages, in version 99 unless `versions` says otherwise."""
+    cases = "".join(f"{name}) echo {name}-{version} ;;\n" for name, version in versions.items())
+    root.stand_in("apk", f'[ "$1" != info ] || case $4 in {cases} *) echo $4-99-r0 ;; esac')
+
+
+def test_all_roles_are_installed_with_apk(root):
+    apk(root, {})
+    ran = root.run(root.script(IMAGE / "pkg-install"), "build", "run", "fetch", "test", "dev")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    added = root.calls()[0].split()
+    assert added[:3] == ["apk", "add", "--no-cache"]
+    assert sorted(added[3:]) == sorted(packages(2, "build", "run", "fetch", "test", "dev"))
+
+
+@pytest.mark.parametrize("version, taken", [
+    ("3.53.4-r0", True), ("3.51.3-r1", True), ("4.0-r0", True), ("3.51.2-r9", False), ("3.9.9-r0", False)])
+def test_a_package_older_than_the_list_says_stops_the_build(root, version, taken):
+    apk(root, {"sqlite-libs": version})
+    ran = root.run(root.script(IMAGE / "pkg-install"), "run")
+    assert (ran.returncode == 0) == taken
+    assert taken or "sqlite-libs is " + version in ran.stderr
+
+
+def test_a_role_that_is_not_in_the_list_is_refused(root):
+    apk(root, {})
+    assert root.run(root.script(IMAGE / "pkg-install"), "nonsense").returncode == 1
+    assert root.run(root.script(IMAGE / "pkg-install")).returncode == 100
+
+
+def test_users_and_groups(root):
+    for name in ("passwd", "group", "shadow"):
+        (root.path / "etc" / name).write_text("root:x:0:0\n")
+    ran = root.run(root.script(IMAGE / "users"))
+    assert (ran.returncode, ran.stderr) == (0, "")
+    users = dict(line.split(":", 1) for line in (root.path / "etc/passwd").read_text().splitlines())
+    assert {"berth", "berth-tmux", "agent"} <= set(users)
+    assert (root.path / "data").stat().st_mode & 0o7777 == 0o751
+    assert (root.path / "projects").stat().st_mode & 0o7777 == 0o1777
+
+
+@pytest.mark.parametrize("libc", ["", "musl"])
+def test_an_agent_is_downloaded_and_told_of(root, libc):
+    package = f"@anthropic-ai/claude-code-linux-{ {'x86_64': 'x64', 'aarch64': 'arm64'}[os.uname().machine] }"
+    root.stand_in("npm", f"""mkdir -p package
+        printf '#!/bin/sh\\necho "0.0.1 (Claude Code)"\\n' > package/claude
+        tar -czf claude.tgz package && rm -r package && echo claude.tgz""")
+    root.stand_in("node", "echo x")
+    out = root.path / "out"
+    ran = root.run(root.script(IMAGE / "agents"), out, "claude", CLAUDE_VERSION="0.0.1", AGENTS_LIBC=libc)
+    assert ran.returncode == 0, ran.stderr
+    assert os.access(out / "usr/lib/berth/agents/claude", os.X_OK)
+    assert os.readlink(out / "usr/local/bin/claude") == "/usr/lib/berth/agents/claude"
+    package += "-musl" if libc else ""
+    assert f"claude 0.0.1 {package}\n" in (out / "usr/share/berth/agents").read_text()
+    assert f"npm pack --silent {package}@0.0.1" in root.calls()
+
+
+def test_a_download_with_another_hash_is_refused(root):
+    root.stand_in("npm", "mkdir package; echo > package/claude; tar -czf claude.tgz package")
+    root.stand_in("node", "echo another")
+    ran = root.run(root.script(IMAGE / "agents"), root.path / "out", "claude", CLAUDE_VERSION="2.1.329")
+    assert ran.returncode == 1 and "agents.txt says sha512-" in ran.stderr
+
+
+# ---- the Dockerfile's own commands -------------------------------------------------------------
+
+def test_busybox_can_what_the_dockerfile_asks(root):
+    """find -exec +, touch -h -d @, install -m, nproc: options that not every busybox was built with."""
+    text = (REPO / "Dockerfile").read_text()
+    assert "-exec touch -h -d" in text and "install DESTDIR" in text and "nproc" in text
+    (root.path / "out").mkdir()
+    (root.path / "out/link").symlink_to("nowhere")
+    script = root.path / "check"
+    script.write_text("find out -exec touch -h -d @1000000 '{}' + && echo > a && install -m 755 a b && nproc > c\n")
+    ran = root.run(script)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert os.lstat(root.path / "out/link").st_mtime == 1000000
+    assert os.access(root.path / "b", os.X_OK)

@@ -1,0 +1,179 @@
+/* Directories and files that root makes for others: links are never followed. */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "buf.h"
+#include "dirs.h"
+
+static char dir[64];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	unit_tmpdir(dir);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	unit_rmdir(dir);
+	return 0;
+}
+
+static const char *
+in(const char *name)
+{
+	static char path[4][128];
+	static int turn;
+	char *to = path[turn++ % 4];
+
+	snprintf(to, sizeof(path[0]), "%s/%s", dir, name);
+	return to;
+}
+
+static void
+assert_is(const char *path, mode_t type, mode_t mode, uid_t uid, gid_t gid)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	assert_int_equal(st.st_mode & S_IFMT, type);
+	assert_int_equal(st.st_mode & 07777, mode);
+	assert_int_equal(st.st_uid, uid);
+	assert_int_equal(st.st_gid, gid);
+}
+
+static void
+assert_holds(const char *path, const char *text)
+{
+	struct buf b = BUF_INIT;
+
+	assert_int_equal(buf_read_file(&b, path, 1 << 20), 0);
+	assert_string_equal(buf_str(&b), text);
+	buf_free(&b);
+}
+
+static void
+put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+a_directory_is_made_and_set_right(void **state)
+{
+	mode_t old = umask(077);
+
+	(void)state;
+	assert_int_equal(dir_ensure(in("d"), 0751, 1000, 1001), 0);
+	assert_is(in("d"), S_IFDIR, 0751, 1000, 1001);
+	assert_int_equal(dir_ensure(in("d"), 0751, 1000, 1001), 0);
+	assert_int_equal(dir_ensure(in("d"), 01770, 0, 900), 0);
+	assert_is(in("d"), S_IFDIR, 01770, 0, 900);
+	/* setgid survives the change of owner that clears it */
+	assert_int_equal(dir_ensure(in("d"), 02755, 1000, 1000), 0);
+	assert_is(in("d"), S_IFDIR, 02755, 1000, 1000);
+	assert_int_equal(dir_ensure(in("d"), 02755, 0, 0), 0);
+	assert_is(in("d"), S_IFDIR, 02755, 0, 0);
+	umask(old);
+}
+
+static void
+what_is_no_directory_is_an_error(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(in("real"), 0700), 0);
+	assert_int_equal(symlink("real", in("link")), 0);
+	assert_int_equal(symlink("nowhere", in("dangling")), 0);
+	put(in("file"), "x");
+	errno = 0;
+	assert_int_equal(dir_ensure(in("link"), 0777, 1000, 1000), -1);
+	assert_int_equal(errno, ENOTDIR);
+	assert_is(in("real"), S_IFDIR, 0700, 0, 0);
+	assert_int_equal(dir_ensure(in("dangling"), 0777, 1000, 1000), -1);
+	assert_int_equal(errno, ENOTDIR);
+	assert_int_equal(dir_ensure(in("file"), 0777, 1000, 1000), -1);
+	assert_int_equal(errno, ENOTDIR);
+	assert_is(in("file"), S_IFREG, 0644, 0, 0);
+	assert_int_equal(dir_ensure(in("no/such"), 0777, 0, 0), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void
+a_file_is_replaced_whole(void **state)
+{
+	(void)state;
+	assert_int_equal(file_replace(in("f"), "one", 3, 0640, 1000, 1001), 0);
+	assert_is(in("f"), S_IFREG, 0640, 1000, 1001);
+	assert_holds(in("f"), "one");
+	assert_int_equal(file_replace(in("f"), "", 0, 0400, 0, 0), 0);
+	assert_is(in("f"), S_IFREG, 0400, 0, 0);
+	assert_holds(in("f"), "");
+	assert_int_equal(access(in("f.new"), F_OK), -1);
+}
+
+/* Somebody else's links may lie at both names. */
+static void
+links_are_replaced_not_followed(void **state)
+{
+	(void)state;
+	put(in("victim"), "precious");
+	assert_int_equal(symlink("victim", in("f")), 0);
+	assert_int_equal(symlink("victim", in("f.new")), 0);
+	assert_int_equal(file_replace(in("f"), "new", 3, 0644, 0, 0), 0);
+	assert_is(in("f"), S_IFREG, 0644, 0, 0);
+	assert_holds(in("f"), "new");
+	assert_holds(in("victim"), "precious");
+	put(in("g.new"), "left behind");
+	assert_int_equal(file_replace(in("g"), "new", 3, 0644, 0, 0), 0);
+	assert_holds(in("g"), "new");
+}
+
+static void
+a_failure_leaves_the_old_one(void **state)
+{
+	(void)state;
+	put(in("f"), "old");
+	assert_int_equal(mkdir(in("f.new"), 0700), 0); /* can't be written beside */
+	errno = 0;
+	assert_int_equal(file_replace(in("f"), "new", 3, 0644, 0, 0), -1);
+	assert_int_not_equal(errno, 0);
+	assert_holds(in("f"), "old");
+	assert_int_equal(mkdir(in("d"), 0700), 0);
+	put(in("d/x"), "x");
+	assert_int_equal(
+	    file_replace(in("d"), "new", 3, 0644, 0, 0), -1); /* a directory */
+	assert_int_equal(access(in("d.new"), F_OK), -1); /* nothing is left lying about */
+	assert_int_equal(file_replace(in("no/such"), "new", 3, 0644, 0, 0), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+	    TEST(a_directory_is_made_and_set_right),
+	    TEST(what_is_no_directory_is_an_error),
+	    TEST(a_file_is_replaced_whole),
+	    TEST(links_are_replaced_not_followed),
+	    TEST(a_failure_leaves_the_old_one),
+	};
+
+	umask(022);
+	if (getuid() != 0) {
+		print_message("not root: skipped\n");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

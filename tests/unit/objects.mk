@@ -1,0 +1,8 @@
+# A folder's tests may have a file of their own: shim.mk, cli.mk ...
+include $(filter-out %/objects.mk,$(wildcard tests/unit/*.mk))
+demo_keys_OBJ := demo/keys.o
+demo_editor_OBJ := demo/editor.o demo/keys.o
+demo_script_OBJ := demo/script.o
+demo_transcript_OBJ := demo/transcript.o demo/home.o demo/ids.o
+demo_hooks_OBJ := demo/hooks.o demo/ids.o
+demo_turn_OBJ := demo/turn.o demo/script.o demo/screen.o demo/transcript.o demo/home.o demo/ids.o

@@ -1,0 +1,224 @@
+#include "unit.h"
+
+#include "buf.h"
+#include "clock.h"
+#include "loop.h"
+#include "shim/registry.h"
+
+enum { PID = 4711, TOO_LONG_MS = 10000, LOOK_MS = 2 };
+
+static char dir[64], path[128];
+static struct loop *loop;
+static struct timer *timer;
+static struct registry *registry;
+
+/* A launcher that remembers. */
+static struct {
+	bool up;
+	char *text[50];
+	uint64_t version[50];
+	size_t count;
+} got;
+
+static bool
+take(const char *text, uint64_t version, void *ctx)
+{
+	(void)ctx;
+	if (!got.up)
+		return false;
+	assert_true(got.count < COUNT(got.text));
+	got.text[got.count] = text == NULL ? NULL : strdup(text);
+	got.version[got.count++] = version;
+	return true;
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	unit_tmpdir(dir);
+	snprintf(path, sizeof(path), "%s/%d.json", dir, PID);
+	loop = loop_new();
+	got.up = true;
+	registry = registry_new(loop, dir, PID, take, NULL);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	registry_free(registry);
+	timer_free(timer);
+	timer = NULL;
+	loop_free(loop);
+	for (size_t i = 0; i < got.count; i++)
+		free(got.text[i]);
+	got.count = 0;
+	unit_rmdir(dir);
+	return 0;
+}
+
+static void
+put(const char *name, const char *text)
+{
+	char file[160];
+
+	snprintf(file, sizeof(file), "%s/%s", dir, name);
+	FILE *f = fopen(file, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int64_t deadline;
+static size_t wanted;
+
+static void
+look(void *arg)
+{
+	(void)arg;
+	if (got.count >= wanted || mono_ms() > deadline)
+		loop_stop(loop, 0);
+	else
+		timer_in(timer, LOOK_MS);
+}
+
+static void
+turn(size_t count, int64_t ms)
+{
+	wanted = count;
+	deadline = mono_ms() + ms;
+	if (timer == NULL)
+		timer = timer_new(loop, look, NULL);
+	timer_in(timer, 0);
+	loop_run(loop);
+}
+
+static void
+await(size_t count)
+{
+	turn(count, TOO_LONG_MS);
+	if (got.count < count)
+		fail_msg("only %zu of %zu came", got.count, count);
+}
+
+static void
+settle(void)
+{
+	turn(SIZE_MAX, 100);
+}
+
+static void
+changes_and_the_end_are_told(void **state)
+{
+	(void)state;
+	assert_int_equal(got.count, 0); /* no file: nothing to say */
+	assert_true(registry_idle(registry));
+	put("4711.json", "{\"status\":\"busy\"}");
+	put("4712.json", "{\"status\":\"another's\"}");
+	await(1);
+	assert_string_equal(got.text[0], "{\"status\":\"busy\"}");
+	assert_false(registry_idle(registry));
+	registry_acked(registry, got.version[0]);
+	assert_true(registry_idle(registry));
+	put("4711.json", "{\"status\":\"busy\"}"); /* the same */
+	settle();
+	assert_int_equal(got.count, 1);
+	assert_int_equal(unlink(path), 0);
+	registry_end(registry);
+	await(2);
+	assert_null(got.text[1]);
+}
+
+static void
+what_another_cli_deletes_is_put_back_until_the_end(void **state)
+{
+	(void)state;
+	put("4711.json", "{\"status\":\"idle\"}");
+	await(1);
+	registry_acked(registry, got.version[0]);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(unlink(path), 0);
+		settle();
+		assert_int_equal(access(path, F_OK), 0);
+	}
+	assert_int_equal(got.count, 1);
+	put("4711.json", "{\"status\":\"busy\"}");
+	await(2);
+	assert_string_equal(got.text[1], "{\"status\":\"busy\"}");
+	registry_acked(registry, got.version[1]);
+	registry_end(registry);
+	await(3);
+	assert_null(got.text[2]);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+static void
+half_a_file_is_not_told(void **state)
+{
+	(void)state;
+	put("4711.json", "{\"status\":");
+	settle();
+	put("4711.json", "");
+	settle();
+	assert_int_equal(got.count, 0);
+	put("4711.json", "{\"status\":\"idle\"}");
+	await(1);
+	assert_string_equal(got.text[0], "{\"status\":\"idle\"}");
+}
+
+static void
+one_is_under_way_and_then_the_newest(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "[%d]", i);
+		put("4711.json", text);
+		settle();
+	}
+	assert_int_equal(got.count, 1);
+	assert_string_equal(got.text[0], "[0]");
+	registry_acked(registry, got.version[0]);
+	await(2);
+	assert_string_equal(got.text[1], "[4]");
+}
+
+static void
+a_launcher_that_comes_back_hears_it_again(void **state)
+{
+	(void)state;
+	put("4711.json", "[1]");
+	await(1);
+	registry_acked(registry, got.version[0]);
+	got.up = false;
+	put("4711.json", "[2]");
+	settle();
+	assert_int_equal(got.count, 1);
+	got.up = true;
+	registry_resend(registry);
+	assert_int_equal(got.count, 2);
+	assert_string_equal(got.text[1], "[2]");
+	registry_acked(registry, got.version[1]);
+	registry_resend(registry);
+	assert_int_equal(got.count, 3);
+	assert_string_equal(got.text[2], "[2]");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	    T(changes_and_the_end_are_told),
+	    T(what_another_cli_deletes_is_put_back_until_the_end),
+	    T(half_a_file_is_not_told),
+	    T(one_is_under_way_and_then_the_newest),
+	    T(a_launcher_that_comes_back_hears_it_again),
+#undef T
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
