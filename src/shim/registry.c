@@ -72,25 +72,42 @@ is_json(const struct buf *text)
 	return doc != NULL;
 }
 
-/* Once the agent has ended, the file stays away. */
+static bool
+write_text(const char *path, const char *text)
+{
+	size_t len = strlen(text);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	bool whole;
+
+	if (fd == -1)
+		return false;
+	whole = write(fd, text, len) == (ssize_t)len;
+	close(fd);
+	return whole;
+}
+
+/*
+ * Once the agent has ended, the file stays away. It appears whole and never over one that
+ * the agent makes anew in this moment, so it is written aside and linked.
+ */
 static bool
 put_back(struct registry *r)
 {
-	size_t len;
-	int fd;
-	bool whole;
+	char *aside;
+	bool linked, there;
 
 	if (r->ended || r->text == NULL)
 		return false;
-	fd = open(r->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd == -1)
-		return errno == EEXIST; /* its own, made anew: that is an event, too */
-	len = strlen(r->text);
-	whole = write(fd, r->text, len) == (ssize_t)len;
-	close(fd);
-	r->put_back = true;
-	log_debug("put back %s", r->path);
-	return whole;
+	aside = xasprintf("%s.back", r->path);
+	linked = write_text(aside, r->text) && link(aside, r->path) == 0;
+	there = linked || errno == EEXIST; /* then it is the agent's own */
+	unlink(aside);
+	free(aside);
+	if (linked) {
+		r->put_back = true;
+		log_debug("put back %s", r->path);
+	}
+	return there;
 }
 
 static void

@@ -798,7 +798,8 @@ the_registry_is_followed(void **state)
 	run_script("f=" SESSIONS "/$$.json; echo '{\"status\":\"busy\"}' >$f; "
 		   "while [ ! -e $ROOM-go ]; do sleep 0.02; done; rm $f; "
 		   "while [ ! -e $f ]; do sleep 0.02; done; "
-		   "echo '{\"status\":\"idle\"}' >$f; sleep 0.2; rm $f",
+		   "rm $ROOM-go; echo '{\"status\":\"idle\"}' >$f; "
+		   "while [ ! -e $ROOM-go ]; do sleep 0.02; done; rm $f",
 	    "");
 	shim_start();
 	await("registry", "busy");
@@ -808,6 +809,7 @@ the_registry_is_followed(void **state)
 	await("registry", "busy"); /* again, to a launcher that knows nothing */
 	go();
 	await("registry", "idle"); /* somebody else's rm is made good */
+	go();
 	await("registry", "\"text\":null");
 	await("exited", "");
 }
