@@ -44,6 +44,7 @@ struct fifo {
 	struct timer *retry;
 	int wait_ms;
 	bool skipping; /* the rest of a line that was too long */
+	bool waiting;  /* its next line's agent has no room */
 };
 
 struct fifos {
@@ -109,37 +110,58 @@ refuse(struct fifo *f, const char *why)
 	store_event(f->all->l->db, "fifo", f->name, "refused", why, NULL);
 }
 
+/* A FIFO can't refuse: its lines stay in it, and its writers wait. Said once a wait. */
+static void
+wait_for_room(struct fifo *f, const struct agent *a)
+{
+	if (!f->waiting)
+		log_warnx("fifo=%s waits: agent=%s has %lld messages waiting "
+			  "(delivery.max_queue)",
+		    f->name, a->name, (long long)f->all->l->settings.max_queue);
+	f->waiting = true;
+}
+
+static bool
+queue_line(struct fifo *f, struct agent *a, const struct parsed *p)
+{
+	struct launcher *l = f->all->l;
+	struct message_new m = {.agent = a->name,
+	    .channel = channel_of(f),
+	    .thread = p->thread,
+	    .sender = p->sender,
+	    .text = p->text,
+	    .expires_at =
+		l->settings.expire_ms > 0 ? wall_ms() + l->settings.expire_ms : 0,
+	    .max_waiting = l->settings.max_queue};
+	char id[ULID_LEN + 1];
+	enum message_added added = message_add(l->db, &m, id);
+
+	if (added == MESSAGE_FULL)
+		wait_for_room(f, a);
+	if (added == MESSAGE_FULL || added == MESSAGE_BUSY)
+		return false;
+	f->waiting = false;
+	deliver_kick(a);
+	return true;
+}
+
 /* true: the line is done with (a row, or refused with a reason); false: the database was
- * busy. */
+ * busy, or the queue is full. */
 static bool
 accept_line(struct fifo *f, const char *line)
 {
-	struct launcher *l = f->all->l;
 	struct parsed p;
 	struct agent *a;
-	char id[ULID_LEN + 1];
 	bool done = true;
 
 	if (line[strspn(line, " \t\r")] == '\0')
 		return true;
 	parse_line(line, &p);
-	a = addressee(l, p.agent);
-	if (a == NULL || a->removed) {
+	a = addressee(f->all->l, p.agent);
+	if (a == NULL || a->removed)
 		refuse(f, "there is no such agent");
-	} else {
-		struct message_new m = {.agent = a->name,
-		    .channel = channel_of(f),
-		    .thread = p.thread,
-		    .sender = p.sender,
-		    .text = p.text,
-		    .expires_at = l->settings.expire_ms > 0
-				      ? wall_ms() + l->settings.expire_ms
-				      : 0};
-
-		done = message_add(l->db, &m, id) != MESSAGE_BUSY;
-		if (done)
-			deliver_kick(a);
-	}
+	else
+		done = queue_line(f, a, &p);
 	yyjson_doc_free(p.doc);
 	return done;
 }

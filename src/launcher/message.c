@@ -134,6 +134,9 @@ message_add(struct db *db, const struct message_new *m, char id[static 27])
 
 	if (repeated(db, m->dedupe, id))
 		return MESSAGE_REPEATED;
+	if (m->max_waiting > 0 && db_one_int(db, ST_MESSAGE_WAITING,
+				      DB_ARGS(DB_T(m->agent)), 0) >= m->max_waiting)
+		return MESSAGE_FULL;
 	ulid_new(id);
 	result = db_change(db, &row, ST_MESSAGE_ADD,
 	    DB_ARGS(DB_T(id), DB_T(db_host(db)), DB_T(m->agent), DB_T(m->channel),

@@ -122,6 +122,31 @@ send_answer(struct ipc_req *req, struct launcher *l, const char *id, bool repeat
 	ipc_ok(req, doc);
 }
 
+/* Answers with the message's id only once it is committed. */
+static void
+add(struct ipc_req *req, struct agent *a, struct message_new *m)
+{
+	struct launcher *l = a->l;
+	char id[ULID_LEN + 1];
+	enum message_added added;
+
+	m->agent = a->name;
+	m->max_waiting = l->settings.max_queue;
+	added = message_add(l->db, m, id);
+	if (added == MESSAGE_FULL)
+		ipc_error(req, "queue-full",
+		    "%s already has %lld messages waiting (delivery.max_queue)", a->name,
+		    (long long)l->settings.max_queue);
+	else if (added == MESSAGE_BUSY)
+		ipc_error(
+		    req, "busy", "the database is busy, nothing was accepted: try again");
+	else {
+		send_answer(req, l, id, added == MESSAGE_REPEATED);
+		deliver_kick(a);
+		launcher_changed(l);
+	}
+}
+
 static void
 op_send(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
@@ -134,30 +159,12 @@ op_send(struct ipc_req *req, yyjson_val *args, void *ctx)
 	    .dedupe = json_str(args, "dedupe", NULL),
 	    .not_before = json_int(args, "not_before", 0),
 	    .expires_at = json_int(args, "expires_at", 0)};
-	char id[ULID_LEN + 1];
-	enum message_added added;
 
 	if (a == NULL || !check_text(req, args) || !check_fields(req, args))
 		return;
-	if (db_one_int(l->db, ST_MESSAGE_WAITING, DB_ARGS(DB_T(a->name)), 0) >=
-	    l->settings.max_queue) {
-		ipc_error(req, "queue-full",
-		    "%s already has %lld messages waiting (delivery.max_queue)", a->name,
-		    (long long)l->settings.max_queue);
-		return;
-	}
 	if (m.expires_at == 0 && l->settings.expire_ms > 0)
 		m.expires_at = wall_ms() + l->settings.expire_ms;
-	m.agent = a->name;
-	added = message_add(l->db, &m, id);
-	if (added == MESSAGE_BUSY) {
-		ipc_error(
-		    req, "busy", "the database is busy, nothing was accepted: try again");
-		return;
-	}
-	send_answer(req, l, id, added == MESSAGE_REPEATED);
-	deliver_kick(a);
-	launcher_changed(l);
+	add(req, a, &m);
 }
 
 static char *
@@ -226,15 +233,11 @@ op_retry(struct ipc_req *req, yyjson_val *args, void *ctx)
 	else if (a == NULL || a->removed)
 		no_such_agent(req, l, column[1]);
 	else {
-		m = (struct message_new){.agent = column[1],
-		    .channel = column[2],
+		m = (struct message_new){.channel = column[2],
 		    .thread = column[3],
 		    .sender = column[4],
 		    .text = column[5]};
-		message_add(l->db, &m, id);
-		send_answer(req, l, id, false);
-		deliver_kick(a);
-		launcher_changed(l);
+		add(req, a, &m);
 	}
 	for (int i = 1; i <= 6; i++)
 		free(column[i]);

@@ -542,6 +542,25 @@ a_death_after_the_commit_repeats_the_line(void **state)
 }
 
 static void
+a_full_queue_keeps_the_lines_in_the_fifo(void **state)
+{
+	int fd;
+
+	(void)state;
+	world.settings.max_queue = 2;
+	fifos_watch(&world);
+	fd = writer();
+	put(fd, "one\ntwo\nthree\n{\"content\":\"four\",\"agent\":\"alpha\"}\n");
+	turn_loop(2, 5000);
+	turn_loop(-1, 100);
+	assert_string_equal(texts(), "one|two");
+	world_sql("UPDATE messages SET state = 'answered'");
+	turn_loop(4, 5000);
+	assert_string_equal(texts(), "one|two|three|four");
+	close(fd);
+}
+
+static void
 half_a_line_is_no_work(void **state)
 {
 	int fd, before;
@@ -621,6 +640,7 @@ main(void)
 	    TEST(five_writers_lose_nothing),
 	    TEST(a_full_pipe_of_short_lines_loses_none),
 	    TEST(a_death_after_the_commit_repeats_the_line),
+	    TEST(a_full_queue_keeps_the_lines_in_the_fifo),
 	    TEST(half_a_line_is_no_work),
 	    TEST(no_writer_ever_is_no_work),
 	    TEST(without_a_holder_nothing_is_lost),

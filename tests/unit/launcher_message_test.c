@@ -190,6 +190,33 @@ a_dedupe_key_counts_once(void **state)
 	assert_string_equal(world_sql("SELECT count(*) FROM messages"), "4");
 }
 
+/* What was accepted, and is sent again because its answer was lost, is no news of a full
+ * queue. */
+static void
+a_full_queue_takes_no_more_but_knows_what_it_has(void **state)
+{
+	struct message_new m = {.agent = "main",
+	    .channel = "cli",
+	    .text = "hello",
+	    .dedupe = "k1",
+	    .max_waiting = 2};
+	char first[27], id[27];
+
+	(void)state;
+	assert_int_equal(message_add(world.db, &m, first), MESSAGE_ADDED);
+	m.dedupe = "k2";
+	assert_int_equal(message_add(world.db, &m, id), MESSAGE_ADDED);
+	m.dedupe = "k3";
+	assert_int_equal(message_add(world.db, &m, id), MESSAGE_FULL);
+	m.dedupe = "k1";
+	assert_int_equal(message_add(world.db, &m, id), MESSAGE_REPEATED);
+	assert_string_equal(id, first);
+	m.dedupe = "k3";
+	m.agent = "other";
+	assert_int_equal(message_add(world.db, &m, id), MESSAGE_ADDED);
+	assert_string_equal(world_sql("SELECT count(*) FROM messages"), "3");
+}
+
 /* The order of ids is the order of delivery. */
 static void
 ids_are_in_order(void **state)
@@ -291,6 +318,7 @@ main(void)
 	    WORLD_TEST(each_cell_on_a_row),
 	    WORLD_TEST(a_move_writes_its_columns),
 	    WORLD_TEST(a_dedupe_key_counts_once),
+	    WORLD_TEST(a_full_queue_takes_no_more_but_knows_what_it_has),
 	    WORLD_TEST(ids_are_in_order),
 	    WORLD_TEST(replies_here_are_closed_at_once),
 	    WORLD_TEST(an_event_waits_for_a_busy_database),
