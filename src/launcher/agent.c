@@ -22,7 +22,7 @@
 #include "turn.h"
 #include "xmalloc.h"
 
-enum { STOP_GRACE_MS = 4000, JITTER_PERCENT = 20 };
+enum { JITTER_PERCENT = 20 };
 
 static const char *const names[] = {
     [AS_STOPPED] = "stopped",
@@ -229,7 +229,7 @@ agent_stop(struct agent *a, enum want want, const char *cause, bool now)
 	a->stop_reason = xstrdup(cause);
 	timer_cancel(a->restart_timer);
 	if (agent_has_process(a))
-		agent_end(a, now ? 0 : STOP_GRACE_MS);
+		agent_end(a, now ? 0 : AGENT_STOP_GRACE_MS);
 	else
 		agent_event(a, want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person", "%s",
 		    cause != NULL ? cause : "");
@@ -245,7 +245,7 @@ agent_restart(struct agent *a, const char *cause)
 		return;
 	}
 	a->restart_after_exit = true;
-	agent_end(a, STOP_GRACE_MS);
+	agent_end(a, AGENT_STOP_GRACE_MS);
 }
 
 static void

@@ -45,6 +45,8 @@ enum agent_event {
 	AE_COUNT
 };
 
+enum { AGENT_STOP_GRACE_MS = 4000 }; /* from SIGTERM to SIGKILL */
+
 enum want { WANT_RUN, WANT_STOP, WANT_HOLD };
 
 enum registry { REG_NONE, REG_IDLE, REG_BUSY, REG_WAITING };

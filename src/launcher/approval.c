@@ -1,4 +1,8 @@
-/* See approval.h. The answer's form is the CLI's (PermissionRequest hook output). */
+/*
+ * See approval.h. The answer's form is the CLI's (PermissionRequest hook output). A hook
+ * whose question is settled elsewhere is let go without an output: the CLI neither kills
+ * nor tells it, and it would keep its place at the shim until its deadline.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +20,12 @@ enum { DEFAULT_TIMEOUT_MS = 600000, INPUT_MAX = 256 << 10, OPEN_MAX = 64 };
 
 struct open_row {
 	char id[ULID_LEN + 1], instance[ULID_LEN + 1];
-	int64_t seq, expires_at;
+	int64_t seq, asked_at, expires_at;
 };
+
+/* For a hook whose question is settled elsewhere: it prints nothing, and ends. */
+#define NO_OUTPUT "null"
+static const char hook_gone[] = "the hook that asked is gone";
 
 void
 approval_ask(struct agent *a, yyjson_val *hook, const char *instance, int64_t seq)
@@ -123,6 +131,7 @@ open_rows(struct launcher *l, const char *agent, struct open_row *rows)
 
 	while (n < OPEN_MAX && db_next(r)) {
 		snprintf(rows[n].id, sizeof(rows[n].id), "%s", db_text(r, 0));
+		rows[n].asked_at = db_int(r, 4);
 		rows[n].expires_at = db_int(r, 5);
 		snprintf(rows[n].instance, sizeof(rows[n].instance), "%s", db_text(r, 7));
 		rows[n++].seq = db_int(r, 8);
@@ -131,14 +140,22 @@ open_rows(struct launcher *l, const char *agent, struct open_row *rows)
 	return n;
 }
 
+static void
+withdraw(struct agent *a, const struct open_row *row, const char *why)
+{
+	if (move(a->l->db, row->id, "withdrawn", NULL, why))
+		shimlink_decide(a, row->instance, row->seq, NO_OUTPUT);
+}
+
 void
-approval_withdraw(struct agent *a, const char *why)
+approval_withdraw(struct agent *a, int64_t asked_before, const char *why)
 {
 	struct open_row rows[OPEN_MAX];
 	size_t n = open_rows(a->l, a->name, rows);
 
 	for (size_t i = 0; i < n; i++)
-		move(a->l->db, rows[i].id, "withdrawn", NULL, why);
+		if (rows[i].asked_at < asked_before)
+			withdraw(a, &rows[i], why);
 	if (n > 0)
 		launcher_changed(a->l);
 }
@@ -151,30 +168,58 @@ approval_hook_gone(struct agent *a, const char *instance, int64_t seq)
 
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].seq == seq && strcmp(rows[i].instance, instance) == 0)
-			move(a->l->db, rows[i].id, "withdrawn", NULL,
-			    "the hook that asked is gone");
+			withdraw(a, &rows[i], hook_gone);
 	launcher_changed(a->l);
 }
 
-/* A decision may have been committed and its push lost with the connection. */
-void
-approval_resend(struct agent *a)
+/* What was settled while the shim couldn't hear it. A question without a row is still in
+ * the spool. */
+static void
+settle_ask(struct agent *a, int64_t seq)
 {
-	struct db_rows *r = db_query(
-	    a->l->db, ST_APPROVAL_DECIDED, DB_ARGS(DB_T(a->name), DB_T(a->instance)));
-	struct open_row rows[OPEN_MAX];
-	char *outputs[OPEN_MAX];
-	size_t n = 0;
+	struct db_rows *r = db_query(a->l->db, ST_APPROVAL_SETTLED,
+	    DB_ARGS(DB_T(a->name), DB_T(a->instance), DB_I(seq)));
+	char *out = NULL;
 
-	while (n < OPEN_MAX && db_next(r)) {
-		rows[n].seq = db_int(r, 0);
-		outputs[n++] = xstrdup(db_text(r, 1));
-	}
+	if (db_next(r))
+		out = xstrdup(db_is_null(r, 0) ? NO_OUTPUT : db_text(r, 0));
 	db_done(r);
-	for (size_t i = 0; i < n; i++) {
-		shimlink_decide(a, a->instance, rows[i].seq, outputs[i]);
-		free(outputs[i]);
+	if (out != NULL)
+		shimlink_decide(a, a->instance, seq, out);
+	free(out);
+}
+
+static bool
+is_in(yyjson_val *seqs, int64_t seq)
+{
+	size_t i, max;
+	yyjson_val *one;
+
+	yyjson_arr_foreach(seqs, i, max, one)
+	{
+		if (yyjson_get_sint(one) == seq)
+			return true;
 	}
+	return false;
+}
+
+void
+approval_hello(struct agent *a, yyjson_val *asks)
+{
+	struct open_row rows[OPEN_MAX];
+	size_t n = open_rows(a->l, a->name, rows), i, max;
+	yyjson_val *one;
+
+	yyjson_arr_foreach(asks, i, max, one)
+	{
+		settle_ask(a, yyjson_get_sint(one));
+	}
+	for (i = 0; i < n; i++)
+		if (strcmp(rows[i].instance, a->instance) != 0 ||
+		    !is_in(asks, rows[i].seq))
+			withdraw(a, &rows[i], hook_gone);
+	if (n > 0)
+		launcher_changed(a->l);
 }
 
 void

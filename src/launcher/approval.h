@@ -17,10 +17,13 @@ void approval_ask(struct agent *a, yyjson_val *hook, const char *instance, int64
  * the agent, with a denial. */
 bool approval_answer(
     struct launcher *l, const char *id, bool allow, const char *message, const char *by);
-void approval_withdraw(
-    struct agent *a, const char *why); /* all of this agent's open ones */
+
+/* This agent's open ones that were asked before a time (Unix ms; INT64_MAX: all). */
+void approval_withdraw(struct agent *a, int64_t asked_before, const char *why);
 void approval_hook_gone(struct agent *a, const char *instance, int64_t seq);
-void approval_resend(
-    struct agent *a); /* the shim is back: say again what was decided while it was away */
+
+/* The shim is here (again). asks: the seqs of its hooks that wait for an answer. It hears
+ * again what was settled meanwhile; what nobody waits for any more is withdrawn. */
+void approval_hello(struct agent *a, yyjson_val *asks);
 void approvals_expire(struct launcher *l); /* denies what is past its time */
 #endif

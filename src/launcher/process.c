@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <unistd.h>
 #include "agent.h"
+#include "approval.h"
 #include "db.h"
 #include "deliver.h"
 #include "driver.h"
@@ -425,6 +426,7 @@ agent_exited(struct agent *a)
 	a->shim_start = 0;
 	a->registry = REG_NONE;
 	a->compacting = false;
+	approval_withdraw(a, INT64_MAX, "its process ended");
 	deliver_drop(a);
 	if (a->other_user)
 		a->listening = a->other_user = false;

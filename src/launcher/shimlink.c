@@ -23,7 +23,11 @@
 #include "turn.h"
 #include "xmalloc.h"
 
-enum { ROLE_SHIM = 1, COMPLAIN_MS = 10000 };
+enum {
+	ROLE_SHIM = 1,
+	COMPLAIN_MS = 10000,
+	DIALOG_MS = 3000, /* in which the registry shows a dialog whose hook has asked */
+};
 
 /* An agent could fill the log with these. */
 static void
@@ -64,16 +68,19 @@ op_hello(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct agent *a = ctx;
 	yyjson_mut_doc *doc = json_object();
+	bool unwanted = a->want != WANT_RUN || a->state == AS_HELD || a->l->closing;
 
 	a->shim = ipc_req_peer(req);
 	snprintf(a->instance, sizeof(a->instance), "%s", json_str(args, "instance", ""));
 	a->agent_pid = (pid_t)json_int(args, "agent_pid", 0);
 	a->resumed = json_bool(args, "resumed", a->resumed);
 	agent_store_process(a);
-	json_add_bool(doc, "run", a->want == WANT_RUN && a->state != AS_HELD);
+	json_add_bool(doc, "run", !unwanted);
 	ipc_ok(req, doc);
 	shimlink_tail(a);
-	approval_resend(a);
+	approval_hello(a, json_get(args, "asks"));
+	if (unwanted || a->restart_after_exit) /* it may not have heard of it */
+		shimlink_stop(a, AGENT_STOP_GRACE_MS);
 	if (a->agent_pid > 0 && !a->was_ready)
 		agent_watch_ready(a);
 	else
@@ -178,6 +185,7 @@ op_registry(struct ipc_req *req, yyjson_val *args, void *ctx)
 	yyjson_doc *doc = text != NULL ? json_parse(text, strlen(text), &why) : NULL;
 	const char *status =
 	    doc != NULL ? json_str(yyjson_doc_get_root(doc), "status", "") : "";
+	enum registry before = a->registry;
 
 	ipc_ok(req, NULL);
 	if (text != NULL && doc == NULL)
@@ -196,7 +204,9 @@ op_registry(struct ipc_req *req, yyjson_val *args, void *ctx)
 	}
 	yyjson_doc_free(doc);
 	if (a->registry != REG_WAITING)
-		approval_withdraw(a, "answered at the terminal");
+		approval_withdraw(a,
+		    before == REG_WAITING ? INT64_MAX : wall_ms() - DIALOG_MS,
+		    "answered at the terminal");
 	agent_observe(a, "registry");
 }
 

@@ -163,9 +163,9 @@ static const char *const statements[ST_COUNT] = {
 	"approvals WHERE state = 'open' AND (?1 IS NULL OR agent = ?1) ORDER BY id",
     [ST_APPROVAL_DUE] = "SELECT min(expires_at) FROM approvals WHERE state = 'open'",
 
-    [ST_APPROVAL_DECIDED] =
-	"SELECT seq, output FROM approvals WHERE agent = ?1 AND instance = ?2 AND "
-	"output IS NOT NULL ORDER BY id DESC LIMIT 32",
+    [ST_APPROVAL_SETTLED] =
+	"SELECT output FROM approvals WHERE agent = ?1 AND instance = ?2 AND seq = ?3 "
+	"AND state <> 'open'",
 
     [ST_EVENTS_AFTER] =
 	"SELECT seq, at, host, entity, id, old, new, actor, cause, detail FROM events "

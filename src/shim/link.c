@@ -446,9 +446,11 @@ push_tail(struct shim *s, yyjson_val *args)
 static void
 push_decide(struct shim *s, yyjson_val *args)
 {
+	yyjson_val *output = json_get(args, "output");
+
 	if (strcmp(json_str(args, "instance", ""), s->instance) == 0)
-		hooks_decide(
-		    s->hooks, json_int(args, "seq", 0), json_get(args, "output"));
+		hooks_decide(s->hooks, json_int(args, "seq", 0),
+		    yyjson_is_null(output) ? NULL : output);
 }
 
 static void

@@ -268,6 +268,7 @@ def test_nothing_is_typed_into_a_permission_dialog(appliance, way):
     assert appliance.message(waiting)["delivering_at"] >= row["ended_at"]
     assert appliance.berth("approvals") == []
     assert appliance.status_of("approve", approval) == 3             # it is no longer open
+    appliance.wait(lambda: not appliance.find(r"libexec/berth/hook"), 5, "the hook that asked is let go")
 
 
 # ---- --wait, and what it says ----------------------------------------------------------------

@@ -724,6 +724,24 @@ a_question_is_answered_by_the_launcher(void **state)
 }
 
 static void
+a_question_settled_elsewhere_lets_its_hook_go(void **state)
+{
+	(void)state;
+	run_script(
+	    "echo '{\"hook_event_name\":\"PermissionRequest\"}' | $HOOK >$ROOM/out.tmp; "
+	    "echo status $? >>$ROOM/out.tmp; mv $ROOM/out.tmp $ROOM/out; sleep 60",
+	    "");
+	shim_start();
+	const char *instance =
+	    strstr(await("hook", "\"PermissionRequest\""), "\"instance\":\"") + 12;
+	push("{\"decide\":{\"instance\":\"%.26s\",\"seq\":1,\"output\":null}}", instance);
+	await_file(ROOM "/out");
+	char *out = file_text(ROOM "/out");
+	assert_string_equal(out, "status 0\n");
+	free(out);
+}
+
+static void
 who_asked_and_left_is_told(void **state)
 {
 	(void)state;
@@ -927,6 +945,7 @@ main(void)
 	    T(what_an_earlier_shim_left_comes_first),
 	    T(a_killed_shim_takes_its_agent_along_and_loses_no_hook),
 	    T(a_question_is_answered_by_the_launcher),
+	    T(a_question_settled_elsewhere_lets_its_hook_go),
 	    T(who_asked_and_left_is_told),
 	    T(an_unanswered_question_is_denied),
 	    T(others_cannot_speak_for_the_agent),
