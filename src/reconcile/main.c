@@ -122,6 +122,7 @@ apply(struct db *db, const struct config *c, char *const *env, yyjson_mut_doc *d
 		rows_agent(db, name, &s, doc, changes);
 		spec_free(&s);
 	}
+	secrets_revoke(c);
 	rows_remove_others(db, c, doc, changes);
 	rows_settings(db, c);
 	rows_commit(db);

@@ -68,6 +68,7 @@ granted(const struct config *c, const char *agent, const char *name)
 	return false;
 }
 
+/* c NULL: it is granted nothing. */
 static void
 revoke_others(const struct config *c, const char *agent, const char *dir)
 {
@@ -75,8 +76,37 @@ revoke_others(const struct config *c, const char *agent, const char *dir)
 	struct dirent *entry;
 
 	while (d != NULL && (entry = readdir(d)) != NULL)
-		if (entry->d_name[0] != '.' && !granted(c, agent, entry->d_name))
+		if (entry->d_name[0] != '.' &&
+		    (c == NULL || !granted(c, agent, entry->d_name)))
 			unlinkat(dirfd(d), entry->d_name, 0);
+	if (d != NULL)
+		closedir(d);
+}
+
+static bool
+is_agent(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < config_count(c, "agents"); i++)
+		if (strcmp(config_name_at(c, i, "agents"), name) == 0)
+			return true;
+	return false;
+}
+
+void
+secrets_revoke(const struct config *c)
+{
+	DIR *d = opendir(GRANTED_DIR);
+	struct dirent *entry;
+
+	while (d != NULL && (entry = readdir(d)) != NULL) {
+		char *dir = xasprintf(GRANTED_DIR "/%s", entry->d_name);
+
+		if (entry->d_name[0] != '.' && !is_agent(c, entry->d_name)) {
+			revoke_others(NULL, entry->d_name, dir);
+			rmdir(dir);
+		}
+		free(dir);
+	}
 	if (d != NULL)
 		closedir(d);
 }

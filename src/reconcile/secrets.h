@@ -13,4 +13,7 @@ struct config;
  * values. What can't be read is logged with where the configuration names it, and left
  * out. */
 uint64_t secrets_grant(const struct config *c, const char *agent, char *const *env);
+
+/* Removes all of whoever is no agent (any more). */
+void secrets_revoke(const struct config *c);
 #endif

@@ -48,6 +48,7 @@ grant(const char *secrets)
 	if (config_errors(c) > 0)
 		fail_msg("%s", config_error(c, 0));
 	h = secrets_grant(c, "main", env);
+	secrets_revoke(c);
 	config_free(c);
 	return h;
 }
@@ -123,6 +124,17 @@ what_is_no_longer_granted_goes(void **state)
 }
 
 static void
+who_is_no_agent_any_more_has_none(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(GRANTED_DIR "/removed", 0710), 0);
+	put(GRANTED_DIR "/removed/TOKEN", "x", 1);
+	grant("secrets.TOKEN = \"env:TOKEN\"");
+	assert_int_equal(access(GRANTED_DIR "/removed", F_OK), -1);
+	assert_granted("TOKEN", "from the environment");
+}
+
+static void
 the_hash_is_of_names_and_values(void **state)
 {
 	uint64_t none, one, two, renamed;
@@ -178,6 +190,7 @@ main(void)
 	    TEST(a_secret_is_a_file_for_the_launcher),
 	    TEST(what_is_not_there_is_not_granted),
 	    TEST(what_is_no_longer_granted_goes),
+	    TEST(who_is_no_agent_any_more_has_none),
 	    TEST(the_hash_is_of_names_and_values),
 	    TEST(an_empty_secret_is_one),
 	    TEST(too_long_is_not_granted),
