@@ -48,7 +48,7 @@ accept_from(int listen_fd, uid_t expected)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd == -1)
 		return -1;
@@ -61,13 +61,19 @@ accept_from(int listen_fd, uid_t expected)
 	return fd;
 }
 
+/* A launcher that doesn't read is not waited for: it hears all again when it comes back.
+ */
 static void
 tell_launchers(struct spawn *s, struct spawn_msg *m)
 {
 	m->magic = SPAWN_MAGIC;
 	for (int i = 0; i < SPAWN_MAX_LAUNCHERS; i++)
-		if (s->launchers[i] != -1)
-			proc_send_fd(s->launchers[i], m, sizeof(*m), -1);
+		if (s->launchers[i] != -1 &&
+		    proc_send_fd(s->launchers[i], m, sizeof(*m), -1) == -1) {
+			log_warn("a launcher does not listen");
+			close(s->launchers[i]);
+			s->launchers[i] = -1;
+		}
 }
 
 static void
@@ -79,12 +85,14 @@ tell_pane(struct spawn *s, struct spawn_msg *m)
 			proc_send_fd(s->panes[i].conn, m, sizeof(*m), -1);
 }
 
-static void
+/* Whose launcher didn't hear of it is not released, and ends. */
+static bool
 start(struct spawn *s, int launcher, struct spawn_msg *m)
 {
 	int release, pidfd = agent_start(s, m, &release);
+	bool told = proc_send_fd(launcher, m, sizeof(*m), pidfd) == 0;
 
-	if (proc_send_fd(launcher, m, sizeof(*m), pidfd) == 0 && release != -1) {
+	if (told && release != -1) {
 		struct spawn_msg started = {.op = SPAWN_STARTED, .pid = m->pid};
 
 		memcpy(started.agent, m->agent, sizeof(started.agent));
@@ -96,30 +104,32 @@ start(struct spawn *s, int launcher, struct spawn_msg *m)
 		close(pidfd);
 	if (release != -1)
 		close(release);
+	return told;
 }
 
-static void
+static bool
 answer(struct spawn *s, int launcher, struct spawn_msg *m)
 {
 	int fd = -1;
+	bool told;
 
 	m->error = SPAWN_FINE;
 	m->agent[sizeof(m->agent) - 1] = '\0';
 	if (m->op != SPAWN_KILL && !agent_allowed(m))
 		m->error = SPAWN_REFUSED;
-	else if (m->op == SPAWN_START) {
-		start(s, launcher, m);
-		return;
-	} else if (m->op == SPAWN_LISTEN)
+	else if (m->op == SPAWN_START)
+		return start(s, launcher, m);
+	else if (m->op == SPAWN_LISTEN)
 		fd = agent_listen(m);
 	else
 		agent_kill(m);
-	proc_send_fd(launcher, m, sizeof(*m), fd);
+	told = proc_send_fd(launcher, m, sizeof(*m), fd) == 0;
 	if (fd != -1)
 		close(fd);
+	return told;
 }
 
-/* false: the launcher is gone, or talks nonsense. */
+/* false: the launcher is gone, does not listen, or talks nonsense. */
 static bool
 serve_launcher(struct spawn *s, int launcher)
 {
@@ -135,8 +145,7 @@ serve_launcher(struct spawn *s, int launcher)
 		log_warnx("nonsense from the launcher op=%u", m.op);
 		return false;
 	}
-	answer(s, launcher, &m);
-	return true;
+	return answer(s, launcher, &m);
 }
 
 static bool
