@@ -218,7 +218,7 @@ op_retry(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct launcher *l = ctx;
 	const char *old = json_str(args, "message", "");
-	char *column[8] = {0}, id[ULID_LEN + 1];
+	char *column[8] = {0};
 	struct message_new m;
 	struct agent *a;
 

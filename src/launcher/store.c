@@ -71,7 +71,9 @@ static const char *const statements[ST_COUNT] = {
 	"ended_at IS NULL",
     [ST_TURN_TOKENS] =
 	"UPDATE turns SET tokens_in = tokens_in + ?2, tokens_out = tokens_out + ?3, "
-	"cache_read = cache_read + ?4, cache_write = cache_write + ?5 WHERE id = ?1",
+	"cache_read = cache_read + ?4, cache_write = cache_write + ?5 WHERE id = "
+	"(SELECT id FROM turns WHERE agent = ?1 ORDER BY started_at DESC, id DESC LIMIT "
+	"1)",
     [ST_TURN_LIST] =
 	"SELECT id, agent, session, started_at, ended_at, ended_how, origin, prompt, "
 	"answer, "

@@ -408,9 +408,8 @@ void
 turn_tokens(
     struct agent *a, int64_t in, int64_t out, int64_t cache_read, int64_t cache_write)
 {
-	if (a->turn[0] != '\0')
-		db_run(a->l->db, ST_TURN_TOKENS,
-		    DB_ARGS(DB_T(a->turn), DB_I(in), DB_I(out), DB_I(cache_read),
-			DB_I(cache_write)),
-		    NULL);
+	db_run(a->l->db, ST_TURN_TOKENS,
+	    DB_ARGS(
+		DB_T(a->name), DB_I(in), DB_I(out), DB_I(cache_read), DB_I(cache_write)),
+	    NULL);
 }

@@ -36,6 +36,7 @@ void turn_finish(struct agent *a, enum turn_end end, const char *answer,
 /* Nothing more can come from the agent's last life: open turns were cut, unproven pastes
  * never arrived. */
 void turn_settle(struct agent *a, const char *cause);
+/* For the newest turn, also when it has ended: the transcript may come after the hook. */
 void turn_tokens(
     struct agent *a, int64_t in, int64_t out, int64_t cache_read, int64_t cache_write);
 #endif

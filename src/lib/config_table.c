@@ -37,7 +37,7 @@ const struct config_row config_rows[] = {
 	  "is pasted there." },
 { .path = "delivery.max_queue", .type = CONFIG_INTEGER, .initial = "1000", .min = 1,
   .max = 100000,
-  .help = "How many messages may wait for one agent; further ones are refused." },
+  .help = "How many messages may wait for one agent; further ones are refused (in a FIFO they wait)." },
 { .path = "delivery.expire", .type = CONFIG_DURATION, .flags = CONFIG_NEVER,
   .initial = "never", .min = SECONDS(1), .max = DAYS(365),
   .help = "How long a message may wait before it is given up as expired." },

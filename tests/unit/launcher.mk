@@ -16,7 +16,8 @@ launcher_screen_OBJ := $(call lt,screen)
 launcher_limit_OBJ := $(call lt,limit)
 
 launcher_message_OBJ := $(call lt,message store)
-launcher_agent_OBJ := $(call lt,agent process observe screen store)
+launcher_approval_OBJ := $(call lt,approval store message)
+launcher_agent_OBJ := $(call lt,agent process approval observe screen store)
 launcher_turn_OBJ := $(call lt,turn message store prompt transcript hooks limit conversation driver \
 	driver_claude driver_command driver_demo)
 launcher_deliver_OBJ := $(call lt,deliver message store prompt screen turn)
@@ -28,7 +29,7 @@ users_OBJ := lttest/lib/users.o
 
 LT_TESTS := launcher_prompt launcher_screen launcher_limit launcher_fifos launcher_tmux \
 	reconcile_spec reconcile_secrets users
-LT_WORLDS := launcher_message launcher_agent launcher_turn launcher_deliver
+LT_WORLDS := launcher_message launcher_approval launcher_agent launcher_turn launcher_deliver
 $(patsubst %,$(BUILD)/test/%,$(LT_TESTS) $(LT_WORLDS)): private CPPFLAGS += $(LT_PATHS)
 $(LT_WORLDS:%=$(BUILD)/test/%): private LDFLAGS += $(LT_WRAP)
 $(BUILD)/test/launcher_fifos: private LDFLAGS += -Wl,--wrap=tee,--wrap=fcntl

@@ -172,6 +172,16 @@ shimlink_stop(struct agent *a, int64_t grace_ms)
 }
 
 void
+shimlink_decide(
+    struct agent *a, const char *instance, int64_t seq, const char *output_json)
+{
+	(void)a;
+	(void)instance;
+	(void)seq;
+	(void)output_json;
+}
+
+void
 launcher_closed(struct launcher *l)
 {
 	(void)l;

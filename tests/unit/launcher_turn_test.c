@@ -985,6 +985,7 @@ usage_is_counted_once_a_message(void **state)
 		     "\"input_tokens\":10,"
 		     "\"output_tokens\":20,\"cache_read_input_tokens\":30,"
 		     "\"cache_creation_input_tokens\":40}}}");
+	turn_finish(a, TURN_ANSWERED, "done", NULL, 0);
 	line("{\"type\":\"assistant\",\"message\":{\"id\":\"m2\",\"usage\":{\"input_"
 	     "tokens\":1,"
 	     "\"output_tokens\":\"x\"}}}");
