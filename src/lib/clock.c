@@ -1,5 +1,6 @@
 /*
- * Time, and the identifiers that begin with it. The ULID generator's state belongs to one
+ * Time, and the identifiers that begin with it. The ULID generator never goes back,
+ * whatever the wall clock does: ids are the order of delivery. Its state belongs to one
  * process: a fork starts afresh, or parent and child would make the same ones.
  */
 #include "clock.h"
@@ -93,11 +94,11 @@ ulid_new(char out[static ULID_LEN + 1])
 	int64_t now = wall_ms();
 	pid_t pid = getpid();
 
-	if (ulid_last.pid == pid && ulid_last.ms == now) {
+	if (ulid_last.pid == pid && now <= ulid_last.ms) {
 		ulid_increment();
 	} else {
 		ulid_last.pid = pid;
-		ulid_last.ms = now;
+		ulid_last.ms = now > ulid_last.ms ? now : ulid_last.ms + 1;
 		ulid_reseed();
 	}
 	ulid_digits(out, 10, (uint64_t)ulid_last.ms);
@@ -112,6 +113,28 @@ ulid_ok(const char *text)
 	/* The first digit has three bits only: 48 bits of time in ten digits. */
 	return text != NULL && strlen(text) == ULID_LEN &&
 	       strspn(text, crockford) == ULID_LEN && text[0] <= '7';
+}
+
+static uint64_t
+ulid_value(const char *digits, int count)
+{
+	uint64_t value = 0;
+
+	while (count-- > 0)
+		value = value << 5 | (uint64_t)(strchr(crockford, *digits++) - crockford);
+	return value;
+}
+
+/* The next one is of the following ms, so its random part needn't be read. */
+void
+ulid_after(const char *id)
+{
+	int64_t ms = ulid_ok(id) ? (int64_t)ulid_value(id, 10) : 0;
+
+	if (ms >= ulid_last.ms) {
+		ulid_last.ms = ms;
+		ulid_last.pid = 0;
+	}
 }
 
 /* ---- durations ---- */

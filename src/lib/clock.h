@@ -14,9 +14,12 @@ int64_t mono_ms(void);
 int64_t wall_ms(void); /* Unix time in ms */
 
 /* ULID (github.com/ulid/spec): 26 characters of Crockford base32, ms time and 80 random
- * bits; within one process and one ms strictly increasing. */
+ * bits; within one process strictly increasing, also when the wall clock is put back. */
 enum { ULID_LEN = 26 };
 void ulid_new(char out[static ULID_LEN + 1]);
+/* All that are made from now on are greater than this one of an earlier process; NULL and
+ * what is no ULID are ignored. */
+void ulid_after(const char *id);
 bool ulid_ok(const char *text);
 
 /* "1500ms", "30s", "15m", "2h", "1d" (and sums: "1h30m") to ms. false if it is none of

@@ -26,6 +26,44 @@ ulids_are_valid_and_increase(void **state)
 	}
 }
 
+/* "01..." of a ms that is `ahead` of now; its random part is the greatest. */
+static void
+future_ulid(int64_t ahead, char out[static ULID_LEN + 1])
+{
+	static const char digits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	int64_t ms = wall_ms() + ahead;
+
+	memset(out, 'Z', ULID_LEN);
+	for (int i = 9; i >= 0; i--, ms /= 32)
+		out[i] = digits[ms % 32];
+	out[ULID_LEN] = '\0';
+}
+
+/* As after a clock that was put back: what was made before it is the future. */
+static void
+ulids_increase_when_the_clock_goes_back(void **state)
+{
+	(void)state;
+	char last[ULID_LEN + 1], next[ULID_LEN + 1];
+
+	for (int64_t ahead = 3600000; ahead <= 7200000; ahead += 3600000) {
+		future_ulid(ahead, last);
+		ulid_after(last);
+		for (int i = 0; i < 2000; i++) {
+			ulid_new(next);
+			assert_true(ulid_ok(next));
+			assert_true(strcmp(next, last) > 0);
+			memcpy(last, next, sizeof(last));
+		}
+	}
+	/* what is older, or no ULID, changes nothing */
+	ulid_after("01ARZ3NDEKTSV4RRFFQ69G5FAV");
+	ulid_after("no ULID");
+	ulid_after(NULL);
+	ulid_new(next);
+	assert_true(strcmp(next, last) > 0);
+}
+
 static void
 a_ulid_begins_with_its_time(void **state)
 {
@@ -219,6 +257,7 @@ main(void)
 	    cmocka_unit_test(ulids_are_valid_and_increase),
 	    cmocka_unit_test(a_ulid_begins_with_its_time),
 	    cmocka_unit_test(a_fork_makes_its_own_ulids),
+	    cmocka_unit_test(ulids_increase_when_the_clock_goes_back),
 	    cmocka_unit_test(ulid_ok_is_strict),
 	    cmocka_unit_test(durations_are_parsed),
 	    cmocka_unit_test(ages_are_told_as_people_do),
