@@ -38,6 +38,7 @@ struct link {
 	struct ipc_client *client;
 	struct timer *again;
 	bool greeted;
+	bool may_run; /* the agent may be started, once all of its earlier life is told */
 	bool started_told, exited_sent, notes_refused;
 };
 
@@ -95,10 +96,32 @@ complain(yyjson_val *answer, const char *op)
 /* ---- hooks ---- */
 
 static void
+run_answered(struct link *l, yyjson_val *answer, uint64_t id)
+{
+	(void)id;
+	if (json_bool(answer, "ok", false))
+		life_run(l->shim->life, answer);
+	else if (life_wants_run(l->shim->life))
+		life_fail(l->shim->life, EXIT_NOT_STARTED,
+		    json_str(answer, "message", "the launcher refused"));
+}
+
+/* Not before all hooks of an earlier life are told: what is still open then was cut. */
+static void
+ask_what_to_run(struct link *l)
+{
+	if (!l->may_run || !life_wants_run(l->shim->life) || !spool_empty(l->shim->spool))
+		return;
+	l->may_run = false;
+	call(l, "run", NULL, run_answered, 0);
+}
+
+static void
 hook_answered(struct link *l, yyjson_val *answer, uint64_t id)
 {
 	complain(answer, "hook");
 	spool_acked(l->shim->spool, id);
+	ask_what_to_run(l);
 	life_check(l->shim->life);
 }
 
@@ -324,17 +347,6 @@ link_exited(struct link *l)
 	l->exited_sent = call(l, "exited", doc, exited_answered, 0);
 }
 
-static void
-run_answered(struct link *l, yyjson_val *answer, uint64_t id)
-{
-	(void)id;
-	if (json_bool(answer, "ok", false))
-		life_run(l->shim->life, answer);
-	else if (life_wants_run(l->shim->life))
-		life_fail(l->shim->life, EXIT_NOT_STARTED,
-		    json_str(answer, "message", "the launcher refused"));
-}
-
 /* ---- hello ---- */
 
 /* Of the transcript nothing: the launcher says where it wants it from, it knows best. */
@@ -361,9 +373,9 @@ hello_answered(struct link *l, yyjson_val *answer, uint64_t id)
 		return;
 	}
 	l->greeted = true;
+	l->may_run = json_bool(answer, "run", false);
 	say_everything(l);
-	if (json_bool(answer, "run", false) && life_wants_run(l->shim->life))
-		call(l, "run", NULL, run_answered, 0);
+	ask_what_to_run(l);
 }
 
 static void
@@ -422,7 +434,7 @@ down(struct ipc_client *c, void *ctx)
 	struct link *l = ctx;
 
 	(void)c;
-	l->greeted = l->exited_sent = false;
+	l->greeted = l->exited_sent = l->may_run = false;
 	if (l->shim->tail != NULL)
 		tail_stop(l->shim->tail);
 }

@@ -20,6 +20,7 @@
 #include "log.h"
 #include "loop.h"
 #include "notes.h"
+#include "orphans.h"
 #include "paths.h"
 #include "shim.h"
 #include "spawnmsg.h"
@@ -27,7 +28,7 @@
 #include "tail.h"
 #include "xmalloc.h"
 
-enum { EXIT_LOCKED = 75 };
+enum { EXIT_LOCKED = 75, LOCK_TRIES = 100, LOCK_WAIT_US = 10000 };
 
 /* Keys in the terminal are the agent's. HUP, TERM and CHLD are watched by life.c. */
 static void
@@ -50,6 +51,18 @@ unable(struct shim *s, int status, const char *what)
 	return false;
 }
 
+/* Held by somebody: by what an earlier life left, which goes now, or by another shim. */
+static bool
+wait_for_lock(int fd)
+{
+	for (int i = 0; i < LOCK_TRIES && orphans_kill(fd); i++) {
+		usleep(LOCK_WAIT_US); /* for the kernel to end them */
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+	}
+	return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
 /* The agent inherits the lock, so that it lives as long as either of us. */
 static bool
 take_lock(struct shim *s)
@@ -58,7 +71,8 @@ take_lock(struct shim *s)
 	bool taken = false;
 
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (s->lock_fd != -1 && flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+	if (s->lock_fd != -1 &&
+	    (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0 || wait_for_lock(s->lock_fd)))
 		taken = true;
 	else if (s->lock_fd != -1 && errno == EWOULDBLOCK) {
 		s->unable = true;

@@ -701,6 +701,54 @@ a_killed_shim_takes_its_agent_along_and_loses_no_hook(void **state)
 	assert_true(is_empty(SPOOL));
 }
 
+/* Into sessions of their own, out of the reach of whoever kills the agent's. */
+static void
+what_a_killed_shim_left_does_not_lock_out_the_next(void **state)
+{
+	(void)state;
+	run_script("setsid sh -c 'echo $$ >$ROOM/pid.tmp; mv $ROOM/pid.tmp $ROOM/pid; "
+		   "exec sleep "
+		   "60' & exec sleep 60",
+	    "");
+	shim_start();
+	await_file(ROOM "/pid");
+	char *text = file_text(ROOM "/pid");
+	pid_t left = atoi(text);
+	free(text);
+	kill(t.pid, SIGKILL);
+	assert_int_equal(exit_of(), 1009);
+	assert_int_equal(kill(left, 0), 0);
+	watch_free(t.watch);
+	close(t.master);
+	forget();
+	run_script("exit 0", "");
+	shim_start();
+	await("exited", "\"status\":0,\"signal\":0,\"error\":null");
+	assert_int_equal(exit_of(), 0);
+	assert_true(wait_until(is_gone, &left));
+}
+
+/* More than are under way at once: what they tell decides what is to run. */
+static void
+the_earlier_life_is_told_before_the_next_begins(void **state)
+{
+	char *spool = xcalloc(100, 200), *at = spool;
+
+	(void)state;
+	for (int i = 1; i <= 100; i++)
+		at += sprintf(at,
+		    "{\"instance\":\"01JD3Y0N6Q8Z4V5W6X7Y8Z9A0B\",\"seq\":%d,\"at\":5,"
+		    "\"ask\":false,\"hook\":{\"hook_event_name\":\"Old\"}}\n",
+		    i);
+	make_file(SPOOL, spool);
+	free(spool);
+	run_script("exit 0", "");
+	shim_start();
+	await("run", "");
+	assert_non_null(said("hook", "\"seq\":100,", 0));
+	assert_int_equal(exit_of(), 0);
+}
+
 static void
 a_question_is_answered_by_the_launcher(void **state)
 {
@@ -944,6 +992,8 @@ main(void)
 	    T(unacknowledged_hooks_come_again),
 	    T(what_an_earlier_shim_left_comes_first),
 	    T(a_killed_shim_takes_its_agent_along_and_loses_no_hook),
+	    T(what_a_killed_shim_left_does_not_lock_out_the_next),
+	    T(the_earlier_life_is_told_before_the_next_begins),
 	    T(a_question_is_answered_by_the_launcher),
 	    T(a_question_settled_elsewhere_lets_its_hook_go),
 	    T(who_asked_and_left_is_told),
