@@ -28,7 +28,8 @@ enum spawn_op {
 enum spawn_error {
 	SPAWN_FINE,
 	SPAWN_NO_PANE, /* START: no terminal registered for this agent */
-	SPAWN_BUSY,    /* START: this agent's shim still runs */
+	SPAWN_BUSY, /* START: this agent's shim still runs; pid, start_time and pidfd are
+		       its */
 	SPAWN_REFUSED, /* uid or gid 0 or 900 to 999, or a bad name */
 	SPAWN_FAILED,  /* a system call failed: `sys_errno` */
 };

@@ -158,18 +158,28 @@ pane_of(struct spawn *s, const char *agent)
 }
 
 static struct shim *
-shim_slot(struct spawn *s, const char *agent, bool *running)
+shim_slot(struct spawn *s, const char *agent, const struct shim **running)
 {
 	struct shim *free_slot = NULL;
 
-	*running = false;
+	*running = NULL;
 	for (int i = 0; i < SPAWN_MAX; i++) {
 		if (s->shims[i].pid == 0)
 			free_slot = &s->shims[i];
 		else if (strcmp(s->shims[i].agent, agent) == 0)
-			*running = true;
+			*running = &s->shims[i];
 	}
 	return free_slot;
+}
+
+/* The launcher that asked for it may have died before it could note the answer. */
+static int
+still_runs(const struct shim *shim, struct spawn_msg *m)
+{
+	m->error = SPAWN_BUSY;
+	m->pid = shim->pid;
+	m->start_time = proc_start_time(shim->pid);
+	return proc_pidfd(shim->pid);
 }
 
 /* The shim is forked but waits: *release is the descriptor to write a byte to once the
@@ -178,14 +188,16 @@ int
 agent_start(struct spawn *s, struct spawn_msg *m, int *release)
 {
 	struct pane *pane = pane_of(s, m->agent);
-	bool running;
+	const struct shim *running;
 	struct shim *shim = shim_slot(s, m->agent, &running);
 	int go[2], pidfd;
 	pid_t pid;
 
 	*release = -1;
-	if (pane == NULL || running || shim == NULL) {
-		m->error = running ? SPAWN_BUSY : SPAWN_NO_PANE;
+	if (running != NULL)
+		return still_runs(running, m);
+	if (pane == NULL || shim == NULL) {
+		m->error = SPAWN_NO_PANE;
 		return -1;
 	}
 	if (pipe2(go, O_CLOEXEC) == -1)

@@ -85,12 +85,39 @@ tell_pane(struct spawn *s, struct spawn_msg *m)
 			proc_send_fd(s->panes[i].conn, m, sizeof(*m), -1);
 }
 
+static void
+reap_children(struct spawn *s)
+{
+	struct spawn_msg m;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (int i = 0; i < SPAWN_MAX; i++) {
+			struct shim *shim = &s->shims[i];
+
+			if (shim->pid != pid)
+				continue;
+			m = (struct spawn_msg){
+			    .op = SPAWN_EXITED, .pid = pid, .status = status};
+			memcpy(m.agent, shim->agent, sizeof(m.agent));
+			agent_take_back(shim->tty);
+			*shim = (struct shim){.tty = -1};
+			tell_pane(s, &m);
+			tell_launchers(s, &m);
+		}
+}
+
 /* Whose launcher didn't hear of it is not released, and ends. */
 static bool
 start(struct spawn *s, int launcher, struct spawn_msg *m)
 {
-	int release, pidfd = agent_start(s, m, &release);
-	bool told = proc_send_fd(launcher, m, sizeof(*m), pidfd) == 0;
+	int release, pidfd;
+	bool told;
+
+	reap_children(s); /* the launcher may have seen its end before us */
+	pidfd = agent_start(s, m, &release);
+	told = proc_send_fd(launcher, m, sizeof(*m), pidfd) == 0;
 
 	if (told && release != -1) {
 		struct spawn_msg started = {.op = SPAWN_STARTED, .pid = m->pid};
@@ -233,28 +260,12 @@ static void
 reap(struct spawn *s)
 {
 	struct signalfd_siginfo info;
-	struct spawn_msg m;
-	int status;
-	pid_t pid;
 
 	if (read(s->signals, &info, sizeof(info)) != sizeof(info))
 		return;
 	if (info.ssi_signo != SIGCHLD)
 		exit(0); /* shims go on: they are the launcher's by pidfd */
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (int i = 0; i < SPAWN_MAX; i++) {
-			struct shim *shim = &s->shims[i];
-
-			if (shim->pid != pid)
-				continue;
-			m = (struct spawn_msg){
-			    .op = SPAWN_EXITED, .pid = pid, .status = status};
-			memcpy(m.agent, shim->agent, sizeof(m.agent));
-			agent_take_back(shim->tty);
-			*shim = (struct shim){.tty = -1};
-			tell_pane(s, &m);
-			tell_launchers(s, &m);
-		}
+	reap_children(s);
 }
 
 static void
