@@ -22,7 +22,9 @@
 #include "turn.h"
 #include "xmalloc.h"
 
-enum { JITTER_PERCENT = 20 };
+enum { JITTER_PERCENT = 20, LIMIT_LOOK_MS = 60000 };
+
+static const char typed_exit[] = "ended at its terminal";
 
 static const char *const names[] = {
     [AS_STOPPED] = "stopped",
@@ -92,21 +94,30 @@ enter_starting(struct agent *a)
 	agent_bring_up(a);
 }
 
+/* Crashes are forgiven after a stable run. */
+void
+agent_runs(struct agent *a)
+{
+	a->was_ready = true;
+	if (a->crashes > 0 && !timer_armed(a->stable_timer))
+		timer_in(a->stable_timer, a->l->settings.stable_after_ms);
+}
+
 static void
 enter_ready(struct agent *a)
 {
-	if (!a->was_ready) {
-		a->was_ready = true;
-		timer_in(a->stable_timer, a->l->settings.stable_after_ms);
-	}
+	agent_runs(a);
 	deliver_kick(a);
 }
 
+/* Looked at again and again: the wall clock may jump. */
 static void
 enter_limited(struct agent *a)
 {
 	int64_t wait = a->resume_at - wall_ms();
 
+	if (wait > LIMIT_LOOK_MS)
+		wait = LIMIT_LOOK_MS;
 	timer_in(a->restart_timer, wait > 1000 ? wait : 1000);
 }
 
@@ -227,12 +238,22 @@ agent_stop(struct agent *a, enum want want, const char *cause, bool now)
 	set_want(a, want, cause);
 	free(a->stop_reason);
 	a->stop_reason = xstrdup(cause);
+	a->restart_after_exit = false;
 	timer_cancel(a->restart_timer);
 	if (agent_has_process(a))
 		agent_end(a, now ? 0 : AGENT_STOP_GRACE_MS);
 	else
 		agent_event(a, want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person", "%s",
 		    cause != NULL ? cause : "");
+}
+
+void
+agent_typed_exit(struct agent *a)
+{
+	set_want(a, WANT_STOP, typed_exit);
+	free(a->stop_reason);
+	a->stop_reason = xstrdup(typed_exit);
+	a->restart_after_exit = false;
 }
 
 void
@@ -252,9 +273,12 @@ static void
 restart_due(void *arg)
 {
 	struct agent *a = arg;
-
 	bool limited = a->state == AS_LIMITED;
 
+	if (limited && a->resume_at > wall_ms()) {
+		enter_limited(a);
+		return;
+	}
 	if (a->want == WANT_RUN)
 		agent_event(a, AE_DUE, "process", NULL);
 	if (limited)
@@ -445,6 +469,7 @@ agent_remove(struct agent *a)
 	if (a->window[0] != '\0')
 		tmux_runf(l->tmux, NULL, NULL, "kill-window -t %s", a->window);
 	tmux_forget(l->tmux, a);
+	turn_abandon(l, a->name);
 	db_run(l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(a->name)), NULL);
 	deliver_drop(a);
 	shimlink_free(a);
@@ -478,6 +503,7 @@ remove_gone(struct launcher *l)
 		struct agent *a = launcher_agent(l, gone.data + at);
 
 		if (a == NULL) {
+			turn_abandon(l, gone.data + at);
 			db_run(
 			    l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(gone.data + at)), NULL);
 			continue;

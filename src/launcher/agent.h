@@ -80,7 +80,6 @@ struct agent {
 	bool was_ready;     /* in this life */
 	bool drained;       /* the shim said `exited`: all that its agent did is known */
 	bool unsettled; /* an earlier life may have left proof that we haven't read yet */
-	bool typed_exit; /* a person ended it at its terminal */
 	bool tmux_died;
 	int exit_status, exit_signal;
 	char *exit_error;
@@ -114,8 +113,6 @@ struct agent {
 	int64_t glyph_since;  /* monotonic: the prompt has shown, or the pane been quiet,
 				 since; 0 if not */
 	uint64_t screen_hash; /* of a pane that is watched for quiet */
-	long asked_line; /* of all the pane's output: where the open turn's prompt was
-			    typed */
 };
 
 const char *agent_state_name(enum agent_state state);
@@ -142,10 +139,12 @@ void agent_start(struct agent *a, const char *cause);
 void agent_stop(struct agent *a, enum want want, const char *cause, bool now);
 void agent_end(struct agent *a, int64_t grace_ms); /* its process, whatever is wanted */
 void agent_restart(struct agent *a, const char *cause);
+void agent_typed_exit(struct agent *a); /* a person ended it at its terminal */
 
 /* process.c: from wish to process and back */
 void agent_bring_up(struct agent *a);
 void agent_terminal(struct agent *a); /* spawn has its terminal */
+void agent_runs(struct agent *a);     /* it came as far as being ready */
 struct spawn_msg;
 void agent_listening(struct agent *a, const struct spawn_msg *m, int fd);
 void agent_spawned(struct agent *a, const struct spawn_msg *m, int pidfd);

@@ -45,6 +45,7 @@ struct delivery {
 	enum phase phase;
 	char id[ULID_LEN + 1]; /* of its first message, once claimed */
 	int64_t typed_at;
+	long line; /* of all the pane's output, where it is typed */
 	int stash_looks;
 	int no_trace; /* looks in a row that found nothing of it */
 	long pending; /* unread bytes, -1 unknown */
@@ -272,9 +273,11 @@ type_prompt(struct agent *a, const struct buf *prompt)
 	tmux_quote(&line, prompt->data, prompt->len);
 	buf_addf(&line,
 	    " ; paste-buffer -dp -b berth-%s -t %s ; set-option -p -t %s @berth_msg %s ; "
+	    "set-option -p -t %s @berth_line %ld ; "
 	    "run-shell -b -d %d.%03d -C \"send-keys -t %s %s\"",
-	    a->name, a->pane, a->pane, a->delivery->id, a->driver->gap_ms / 1000,
-	    a->driver->gap_ms % 1000, a->pane, a->driver->submit);
+	    a->name, a->pane, a->pane, a->delivery->id, a->pane, a->delivery->line,
+	    a->driver->gap_ms / 1000, a->driver->gap_ms % 1000, a->pane,
+	    a->driver->submit);
 	tmux_run(a->l->tmux, pasted, a, buf_str(&line));
 	buf_free(&line);
 }
@@ -291,8 +294,8 @@ static void
 refuse_spent(struct agent *a)
 {
 	struct message_change c = {
-	    .reason = "typed five times, and the agent never took it",
-	    .cause = "typed too often"};
+	    .reason = "tried five times, and the agent never took it",
+	    .cause = "tried too often"};
 	char *id;
 
 	while ((id = db_one_text(a->l->db, ST_MESSAGE_SPENT,
@@ -396,7 +399,7 @@ claim_and_type(struct agent *a)
 
 struct view {
 	int mode, x, y, brackets;
-	long history;
+	long history, limit; /* lines scrolled off, and how many tmux keeps */
 	int64_t
 	    person_quiet_ms; /* since a person last typed with this pane before them */
 	const char *rows;
@@ -410,8 +413,8 @@ parse_view(struct agent *a, char *text, struct view *v)
 	char *rows = strstr(text, "====\n"), *line, *save = NULL;
 	int64_t now = wall_ms();
 
-	if (rows == NULL || sscanf(text, "%d %d %d %d %ld", &v->mode, &v->x, &v->y,
-				&v->brackets, &v->history) != 5)
+	if (rows == NULL || sscanf(text, "%d %d %d %d %ld %ld", &v->mode, &v->x, &v->y,
+				&v->brackets, &v->history, &v->limit) != 6)
 		return false;
 	v->rows = rows + strlen("====\n");
 	*rows = '\0';
@@ -455,6 +458,15 @@ stash(struct agent *a)
 	again_in(a, STASH_MS);
 }
 
+/* An answer is read from the line where its prompt was typed. tmux throws the oldest
+ * tenth away when its history is full, and lines lose their numbers. */
+static void
+forget_history(struct agent *a, long y)
+{
+	tmux_runf(a->l->tmux, NULL, NULL, "clear-history -t %s", a->pane);
+	a->delivery->line = y;
+}
+
 static void
 looked(bool ok, char *text, void *arg)
 {
@@ -480,7 +492,9 @@ looked(bool ok, char *text, void *arg)
 	prompt = a->driver->glyph == NULL
 		     ? SCREEN_EMPTY
 		     : screen_prompt(v.rows, v.x, v.y, a->driver->glyph);
-	a->asked_line = v.history + v.y;
+	a->delivery->line = v.history + v.y;
+	if (a->driver->glyph == NULL && v.history > v.limit / 5 * 4)
+		forget_history(a, v.y);
 	if (prompt == SCREEN_EMPTY && (v.brackets || a->driver->glyph == NULL))
 		claim_and_type(a);
 	else if (prompt == SCREEN_DRAFT)
@@ -497,7 +511,7 @@ look(struct agent *a)
 	tmux_runf(a->l->tmux, looked, a,
 	    "display-message -p -t %s \"#{pane_in_mode} #{cursor_x} #{cursor_y} "
 	    "#{bracket_paste_flag} "
-	    "#{history_size}\" ; list-clients -F \"#{client_activity} "
+	    "#{history_size} #{history_limit}\" ; list-clients -F \"#{client_activity} "
 	    "#{client_control_mode} #{pane_id}\" ; "
 	    "display-message -p \"====\" ; capture-pane -e -p -t %s",
 	    a->pane, a->pane);

@@ -15,6 +15,7 @@
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "addressee.h"
 #include "agent.h"
 #include "buf.h"
 #include "db.h"
@@ -89,25 +90,24 @@ parse_line(const char *line, struct parsed *p)
 	p->thread = json_str(meta, "thread", NULL);
 }
 
-static struct agent *
-addressee(struct launcher *l, const char *name)
-{
-	struct agent *a, *only = NULL;
-
-	if (name != NULL)
-		return launcher_agent(l, name);
-	list_each (a, &l->agents, link) {
-		if (!a->removed && (only == NULL || strcmp(a->name, "main") == 0))
-			only = a;
-	}
-	return only;
-}
-
 static void
 refuse(struct fifo *f, const char *why)
 {
 	log_warnx("fifo=%s line refused: %s", f->name, why);
 	store_event(f->all->l->db, "fifo", f->name, "refused", why, NULL);
+	launcher_changed(f->all->l);
+}
+
+static void
+refuse_addressee(struct fifo *f, const char *name)
+{
+	char *unknown = addressee_unknown(f->all->l, name);
+	char *why = xasprintf("%s%s", unknown,
+	    name == NULL ? ", as {\"agent\":\"...\",\"content\":\"...\"}" : "");
+
+	refuse(f, why);
+	free(why);
+	free(unknown);
 }
 
 /* A FIFO can't refuse: its lines stay in it, and its writers wait. Said once a wait. */
@@ -142,6 +142,7 @@ queue_line(struct fifo *f, struct agent *a, const struct parsed *p)
 		return false;
 	f->waiting = false;
 	deliver_kick(a);
+	launcher_changed(l);
 	return true;
 }
 
@@ -157,9 +158,9 @@ accept_line(struct fifo *f, const char *line)
 	if (line[strspn(line, " \t\r")] == '\0')
 		return true;
 	parse_line(line, &p);
-	a = addressee(f->all->l, p.agent);
-	if (a == NULL || a->removed)
-		refuse(f, "there is no such agent");
+	a = addressee_find(f->all->l, p.agent);
+	if (a == NULL)
+		refuse_addressee(f, p.agent);
 	else
 		done = queue_line(f, a, &p);
 	yyjson_doc_free(p.doc);

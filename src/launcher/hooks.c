@@ -20,13 +20,6 @@
 #include "turn.h"
 #include "xmalloc.h"
 
-struct hook {
-	yyjson_val *json;
-	const char *instance;
-	int64_t seq;
-	bool ask;
-};
-
 static void
 set_transcript(struct agent *a, const char *path)
 {
@@ -101,6 +94,13 @@ session_start(struct agent *a, const struct hook *h)
 		a->compacting = false;
 }
 
+/* Told late, of a life that ended unseen, it must not undo what a person wanted since. */
+static bool
+is_overtaken(const struct agent *a, const struct hook *h)
+{
+	return h->old && strcmp(a->source, "person") == 0;
+}
+
 static void
 session_end(struct agent *a, const struct hook *h)
 {
@@ -108,8 +108,8 @@ session_end(struct agent *a, const struct hook *h)
 
 	db_run(a->l->db, ST_SESSION_END,
 	    DB_ARGS(DB_T(a->session), DB_I(wall_ms()), DB_T(reason)), NULL);
-	if (strcmp(reason, "prompt_input_exit") == 0)
-		a->typed_exit = true;
+	if (strcmp(reason, "prompt_input_exit") == 0 && !is_overtaken(a, h))
+		agent_typed_exit(a);
 }
 
 static void
@@ -117,6 +117,7 @@ user_prompt(struct agent *a, const struct hook *h)
 {
 	const char *prompt = json_str(h->json, "prompt", NULL);
 
+	a->compacting = false;
 	use_session(a, json_str(h->json, "session_id", NULL),
 	    json_str(h->json, "transcript_path", NULL));
 	if (prompt != NULL)
@@ -126,19 +127,22 @@ user_prompt(struct agent *a, const struct hook *h)
 static void
 stop(struct agent *a, const struct hook *h)
 {
+	a->compacting = false;
 	turn_finish(
 	    a, TURN_ANSWERED, json_str(h->json, "last_assistant_message", ""), NULL, 0);
-	if (a->state == AS_AUTH_FAILED)
+	if (a->state == AS_AUTH_FAILED && !h->old)
 		agent_event(a, AE_HEALED, "hook", NULL);
 }
 
 /* The end of the wait is only told in words; a new turn before it ends the state too. */
 static void
-hit_limit(struct agent *a, const char *text)
+hit_limit(struct agent *a, const struct hook *h, const char *text)
 {
-	int64_t until = limit_reset_time(text, wall_ms());
+	int64_t until = limit_reset_time(text, h->at);
 
 	turn_finish(a, TURN_FAILED, NULL, text, until);
+	if (h->old)
+		return;
 	a->resume_at = until;
 	if (a->registry == REG_BUSY)
 		a->registry = REG_NONE; /* said of the turn that is over */
@@ -152,13 +156,14 @@ stop_failure(struct agent *a, const struct hook *h)
 	const char *text = json_str(h->json, "last_assistant_message", "");
 	char *reason;
 
+	a->compacting = false;
 	if (strcmp(error, "rate_limit") == 0 && limit_is_usage(text)) {
-		hit_limit(a, text);
+		hit_limit(a, h, text);
 		return;
 	}
 	reason = xasprintf("%s%s%s", error, *text != '\0' ? ": " : "", text);
 	turn_finish(a, TURN_FAILED, NULL, reason, 0);
-	if (strcmp(error, "authentication_failed") == 0)
+	if (strcmp(error, "authentication_failed") == 0 && !h->old)
 		agent_event(a, AE_AUTH, "hook", "%s", text);
 	free(reason);
 }
@@ -173,8 +178,7 @@ permission_request(struct agent *a, const struct hook *h)
 static void
 pre_compact(struct agent *a, const struct hook *h)
 {
-	(void)h;
-	a->compacting = true;
+	a->compacting = !h->old;
 }
 
 static void
@@ -199,13 +203,11 @@ static const struct {
 };
 
 void
-hooks_apply(
-    struct agent *a, yyjson_val *json, const char *instance, int64_t seq, bool ask)
+hooks_apply(struct agent *a, const struct hook *h)
 {
-	struct hook h = {.json = json, .instance = instance, .seq = seq, .ask = ask};
-	const char *event = json_str(json, "hook_event_name", "");
+	const char *event = json_str(h->json, "hook_event_name", "");
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(table[i].event, event) == 0)
-			table[i].apply(a, &h);
+			table[i].apply(a, h);
 }

@@ -7,11 +7,17 @@
 
 struct agent;
 
-/* hook: the JSON object that the CLI gave its hook (hook_event_name names it); unknown
- * events are ignored. ask: the hook waits for a decision. Runs inside the caller's
- * transaction. */
-void hooks_apply(
-    struct agent *a, yyjson_val *hook, const char *instance, int64_t seq, bool ask);
+struct hook {
+	yyjson_val *json; /* what the CLI gave its hook; hook_event_name names it */
+	const char *instance;
+	int64_t seq, at; /* at: when it ran, Unix ms */
+	bool ask;        /* it waits for a decision */
+	bool old; /* of an earlier life: it tells of turns and messages, and nothing of
+		     the process that runs now */
+};
+
+/* Unknown events are ignored. Runs inside the caller's transaction. */
+void hooks_apply(struct agent *a, const struct hook *h);
 /* A new conversation of the agent, with a row; driver_id may be a->driver_id. */
 void session_new(struct agent *a, const char *driver_id);
 #endif

@@ -101,6 +101,8 @@ spawn_up(void *ctx)
 		    false; /* it tells us again which it has */
 	}
 	listen_missing(l);
+	if (l->closing) /* who was being started never will be */
+		launcher_closed(l);
 }
 
 static void
@@ -277,11 +279,13 @@ start(struct launcher *l)
 	static const struct tmux_handlers tmux_handlers = {
 	    .up = tmux_is_up, .down = tmux_is_down, .windows_changed = agents_windows};
 
+	/* Before anything is read: who changes the configuration from here on rings. */
+	bell_listen(l->loop, BELL_DIR, "launcher", bell, l);
+	load_settings(l);
 	l->tmux = tmux_new(l->loop, &tmux_handlers, l);
 	l->spawner = spawner_new(l->loop, &spawn_handlers, l);
 	ops_listen(l);
 	agents_load(l);
-	bell_listen(l->loop, BELL_DIR, "launcher", bell, l);
 	fifos_watch(l);
 	l->expiry = timer_new(l->loop, expiry_due, l);
 	timer_in(l->expiry, 0);
@@ -313,7 +317,6 @@ main(int argc, char **argv)
 		sscanf(name, "\"%63[^\"]\"", host);
 	free(name);
 	db_set_host(l.db, xstrdup(host));
-	load_settings(&l);
 	read_boot_id(&l);
 	start(&l);
 	proc_ready(argc == 3 ? atoi(argv[2]) : -1);

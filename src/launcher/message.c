@@ -91,6 +91,24 @@ try_move(struct db *db, const char *id, enum message_event event,
 	return result != DB_BUSY;
 }
 
+/* A cut message is made good by its child, or by nothing: what ends the child without a
+ * turn ends the parent too. */
+static void
+end_parent(struct db *db, const char *id, enum message_event event,
+    const struct message_change *c)
+{
+	static const bool ends[ME_COUNT] = {[ME_DOUBT] = true,
+	    [ME_EXPIRE] = true,
+	    [ME_REFUSE] = true,
+	    [ME_CANCEL] = true};
+	char *parent =
+	    ends[event] ? db_one_text(db, ST_MESSAGE_PARENT, DB_ARGS(DB_T(id))) : NULL;
+
+	if (parent != NULL)
+		message_event(db, parent, ME_SILENT, c);
+	free(parent);
+}
+
 bool
 message_event(struct db *db, const char *id, enum message_event event,
     const struct message_change *change)
@@ -98,8 +116,12 @@ message_event(struct db *db, const char *id, enum message_event event,
 	static const struct message_change nothing = {0};
 	bool moved = false;
 
-	while (!try_move(db, id, event, change != NULL ? change : &nothing, &moved))
+	if (change == NULL)
+		change = &nothing;
+	while (!try_move(db, id, event, change, &moved))
 		log_debug("database busy, again message=%s", id);
+	if (moved)
+		end_parent(db, id, event, change);
 	return moved;
 }
 

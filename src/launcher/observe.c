@@ -167,19 +167,24 @@ answer_captured(bool ok, char *text, void *arg)
 
 	if (a->turn[0] == '\0')
 		return;
+	if (!ok) { /* no terminal, or no tmux: its end, or another look, tells */
+		agent_watch_ready(a);
+		return;
+	}
 	trim(text);
-	turn_finish(a, TURN_ANSWERED, ok ? text : NULL, NULL, 0);
+	turn_finish(a, TURN_ANSWERED, text, NULL, 0);
 	agent_observe(a, "pane");
 }
 
+/* asked: the line of all the pane's output where the turn's prompt was typed. */
 static void
-now_quiet(struct agent *a, long history)
+now_quiet(struct agent *a, long history, long asked)
 {
 	timer_cancel(a->ready_timer);
-	a->was_ready = true;
+	agent_runs(a);
 	if (a->turn[0] != '\0')
 		tmux_runf(a->l->tmux, answer_captured, a,
-		    "capture-pane -p -J -t %s -S %ld", a->pane, a->asked_line - history);
+		    "capture-pane -p -J -t %s -S %ld", a->pane, asked - history);
 	else
 		agent_event(a, AE_READY, "pane", NULL);
 }
@@ -188,17 +193,17 @@ static void
 quiet_looked(bool ok, char *text, void *arg)
 {
 	struct agent *a = arg;
-	long history;
+	long history, asked = 0;
 	uint64_t h = hash_text(text);
 
 	timer_in(a->ready_timer, QUIET_POLL_MS);
-	if (!ok || sscanf(text, "%ld", &history) != 1)
+	if (!ok || sscanf(text, "%ld %ld", &history, &asked) < 1)
 		return;
 	if (h != a->screen_hash) {
 		a->screen_hash = h;
 		a->glyph_since = mono_ms();
 	} else if (mono_ms() - a->glyph_since >= agent_spec_int(a, "silence_ms", 3000))
-		now_quiet(a, history);
+		now_quiet(a, history, asked);
 }
 
 static void
@@ -209,7 +214,8 @@ look_if_quiet(struct agent *a)
 		return;
 	}
 	tmux_runf(a->l->tmux, quiet_looked, a,
-	    "display-message -p -t %s \"#{history_size}\" ; capture-pane -p -t %s",
+	    "display-message -p -t %s \"#{history_size} #{@berth_line}\" ; "
+	    "capture-pane -p -t %s",
 	    a->pane, a->pane);
 }
 

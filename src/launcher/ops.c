@@ -3,20 +3,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "addressee.h"
 #include "agent.h"
 #include "approval.h"
-#include "buf.h"
 #include "db.h"
 #include "deliver.h"
 #include "ipc.h"
 #include "json.h"
 #include "loop.h"
 #include "message.h"
-#include "nearest.h"
 #include "ops.h"
 #include "paths.h"
 #include "store.h"
-#include "utf8.h"
 #include "xmalloc.h"
 
 enum { TEXT_MAX = 1000000, ROLE_PERSON = 1, FIELD_MAX = 256 };
@@ -24,48 +22,21 @@ enum { TEXT_MAX = 1000000, ROLE_PERSON = 1, FIELD_MAX = 256 };
 static void
 no_such_agent(struct ipc_req *req, struct launcher *l, const char *name)
 {
-	struct buf all = BUF_INIT;
-	struct agent *a;
+	char *why = addressee_unknown(l, name);
 
-	list_each (a, &l->agents, link) {
-		if (!a->removed)
-			buf_addf(&all, "%s%s", all.len > 0 ? ", " : "", a->name);
-	}
-	if (name == NULL)
-		ipc_error(req, "no-agent", "say which agent: %s",
-		    all.len > 0 ? buf_str(&all) : "there is none yet");
-	else
-		ipc_error(req, "no-agent", "there is no agent \"%s\" (there %s: %s)",
-		    name, strchr(buf_str(&all), ',') != NULL ? "are" : "is",
-		    all.len > 0 ? buf_str(&all) : "none");
-	buf_free(&all);
-}
-
-static struct agent *
-only_agent(struct launcher *l)
-{
-	struct agent *a, *only = NULL;
-
-	list_each (a, &l->agents, link) {
-		if (a->removed)
-			continue;
-		if (only != NULL)
-			return launcher_agent(l, "main");
-		only = a;
-	}
-	return only;
+	ipc_error(req, "no-agent", "%s", why);
+	free(why);
 }
 
 struct agent *
 ops_agent(struct ipc_req *req, yyjson_val *args, struct launcher *l)
 {
 	const char *name = json_str(args, "agent", NULL);
-	struct agent *a = name != NULL ? launcher_agent(l, name) : only_agent(l);
+	struct agent *a = addressee_find(l, name);
 
-	if (a != NULL && !a->removed)
-		return a;
-	no_such_agent(req, l, name);
-	return NULL;
+	if (a == NULL)
+		no_such_agent(req, l, name);
+	return a;
 }
 
 /* false, answered: what was given can't be a message. */
@@ -224,13 +195,13 @@ op_retry(struct ipc_req *req, yyjson_val *args, void *ctx)
 
 	for (int i = 1; i <= 6; i++)
 		column[i] = message_column(l, old, i);
-	a = column[1] != NULL ? launcher_agent(l, column[1]) : NULL;
+	a = column[1] != NULL ? addressee_find(l, column[1]) : NULL;
 	if (column[1] == NULL)
 		ipc_error(req, "no-message", "there is no message %s", old);
 	else if (!may_retry(column[6]))
 		ipc_error(req, "too-late", "message %s is %s: nothing to retry", old,
 		    column[6]);
-	else if (a == NULL || a->removed)
+	else if (a == NULL)
 		no_such_agent(req, l, column[1]);
 	else {
 		m = (struct message_new){.channel = column[2],

@@ -86,6 +86,7 @@ pane_listed(struct launcher *l, const char *line)
 	snprintf(a->window, sizeof(a->window), "%s", window);
 	snprintf(a->pane, sizeof(a->pane), "%s", pane);
 	a->listed = true;
+	a->tmux_died = false; /* only our client was cut off */
 	if (fresh)
 		deliver_recover(a);
 }
@@ -279,10 +280,11 @@ agent_spawned(struct agent *a, const struct spawn_msg *m, int pidfd)
 	bool unwanted = a->want != WANT_RUN || a->l->closing;
 
 	a->spawning = false;
-	if (pidfd != -1) {
+	if (pidfd !=
+	    -1) { /* with SPAWN_BUSY: a launcher before us died before it noted it */
 		hold_process(a, m->pid, m->start_time, pidfd);
 		a->agent_pid = 0;
-		a->drained = a->was_ready = a->typed_exit = a->tmux_died = false;
+		a->drained = a->was_ready = a->tmux_died = false;
 		a->exit_status = a->exit_signal = 0;
 		agent_store_process(a);
 		if (unwanted || a->restart_after_exit)
@@ -319,7 +321,8 @@ agent_adopt(struct agent *a)
 		return false;
 	}
 	hold_process(a, a->shim_pid, a->shim_start, pidfd);
-	a->was_ready = a->state != AS_STARTING;
+	if (a->state != AS_STARTING)
+		agent_runs(a);
 	a->started_at = mono_ms();
 	log_info(
 	    "agent=%s adopted shim=%d agent_pid=%d", a->name, a->shim_pid, a->agent_pid);
@@ -368,9 +371,7 @@ after_exit(struct agent *a)
 	} else if (a->want != WANT_RUN)
 		agent_event(a, a->want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person",
 		    "%s", a->stop_reason != NULL ? a->stop_reason : "stopped on request");
-	else if (a->typed_exit) {
-		agent_stop(a, WANT_STOP, "ended at its terminal", false);
-	} else if (a->state == AS_AUTH_FAILED) {
+	else if (a->state == AS_AUTH_FAILED) {
 		agent_event(a, AE_HOLD, "process", "not logged in");
 	} else {
 		bool crash = counts_as_crash(a);
@@ -405,6 +406,7 @@ forget_lost_conversation(struct agent *a)
 	a->session[0] = a->driver_id[0] = '\0';
 	free(a->transcript);
 	a->transcript = NULL;
+	db_run(a->l->db, ST_AGENT_SESSION, DB_ARGS(DB_T(a->name), DB_NULL), NULL);
 }
 
 void
@@ -430,13 +432,13 @@ agent_exited(struct agent *a)
 	deliver_drop(a);
 	if (a->other_user)
 		a->listening = a->other_user = false;
-	forget_lost_conversation(a);
 	agent_store_process(a);
 	shimlink_closed(a);
-	if (a->drained)
+	if (a->drained && !a->unsettled)
 		turn_settle(a, "its process ended");
 	else
 		a->unsettled = true;
+	forget_lost_conversation(a);
 	after_exit(a);
 	free(a->exit_error);
 	a->exit_error = NULL;

@@ -1,7 +1,7 @@
 /*
  * See shimlink.h. A shim that connects while the launcher hasn't yet read spawn's answer
- * is found by reading it then (spawner_poll). Hooks are applied and their cursor moved in
- * one transaction.
+ * is found by reading it then (spawner_take_started). Hooks are applied and their cursor
+ * moved in one transaction.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,7 +48,7 @@ role(struct ipc_peer *peer, void *ctx)
 	struct agent *a = ctx;
 
 	if (ipc_peer_pid(peer) != a->shim_pid)
-		spawner_poll(a->l->spawner);
+		spawner_take_started(a->l->spawner);
 	if (a->shim_pid > 0 && ipc_peer_pid(peer) == a->shim_pid)
 		return ROLE_SHIM;
 	complain(a, peer);
@@ -77,11 +77,13 @@ op_hello(struct ipc_req *req, yyjson_val *args, void *ctx)
 	agent_store_process(a);
 	json_add_bool(doc, "run", !unwanted);
 	ipc_ok(req, doc);
-	shimlink_tail(a);
+	if (a->agent_pid > 0)
+		shimlink_tail(a);
 	approval_hello(a, json_get(args, "asks"));
 	if (unwanted || a->restart_after_exit) /* it may not have heard of it */
 		shimlink_stop(a, AGENT_STOP_GRACE_MS);
-	if (a->agent_pid > 0 && !a->was_ready)
+	if (a->agent_pid > 0 &&
+	    (!a->was_ready || (!a->driver->hooks && a->turn[0] != '\0')))
 		agent_watch_ready(a);
 	else
 		deliver_recover(a);
@@ -95,14 +97,19 @@ op_run(struct ipc_req *req, yyjson_val *args, void *ctx)
 	const char *why = NULL;
 
 	(void)args;
-	if (a->transcript ==
-	    NULL) /* its old hooks came before this: nothing else to read */
+	if (a->want != WANT_RUN) /* what its earlier life left said so */
+		agent_end(a, AGENT_STOP_GRACE_MS);
+	if (a->transcript != NULL)
+		shimlink_tail(a);
+	else /* its old hooks came before this: nothing else to read */
 		shimlink_caught_up(a);
-	if (a->driver->runspec(a, doc, &why)) {
+	if (a->want == WANT_RUN && a->driver->runspec(a, doc, &why)) {
 		ipc_ok(req, doc);
 		return;
 	}
 	yyjson_mut_doc_free(doc);
+	if (why == NULL)
+		why = "it is to be stopped";
 	free(a->exit_error);
 	a->exit_error = xstrdup(why);
 	ipc_error(req, "cannot", "%s", why);
@@ -163,8 +170,12 @@ op_hook(struct ipc_req *req, yyjson_val *args, void *ctx)
 	}
 	while (db_begin(db) == DB_BUSY)
 		log_debug("database busy, again");
-	hooks_apply(
-	    a, json_get(args, "hook"), instance, seq, json_bool(args, "ask", false));
+	hooks_apply(a, &(struct hook){.json = json_get(args, "hook"),
+			   .instance = instance,
+			   .seq = seq,
+			   .at = json_int(args, "at", wall_ms()),
+			   .ask = json_bool(args, "ask", false),
+			   .old = strcmp(instance, a->instance) != 0});
 	db_run(
 	    db, ST_CURSOR_SET, DB_ARGS(DB_T(a->name), DB_T(instance), DB_I(seq)), NULL);
 	if (seq == 1)
@@ -203,6 +214,8 @@ op_registry(struct ipc_req *req, yyjson_val *args, void *ctx)
 		    a->version, sizeof(a->version), "%s", json_str(root, "version", ""));
 	}
 	yyjson_doc_free(doc);
+	if (a->registry == REG_IDLE)
+		a->compacting = false; /* no hook tells that it was interrupted */
 	if (a->registry != REG_WAITING)
 		approval_withdraw(a,
 		    before == REG_WAITING ? INT64_MAX : wall_ms() - DIALOG_MS,
@@ -257,7 +270,9 @@ op_exited(struct ipc_req *req, yyjson_val *args, void *ctx)
 	struct agent *a = ctx;
 	const char *error = json_str(args, "error", NULL);
 
-	a->drained = true;
+	/* Of a shim that never said hello (locked out, no spool) nothing is known but
+	 * this. */
+	a->drained = a->shim == ipc_req_peer(req);
 	a->exit_status = (int)json_int(args, "status", 0);
 	a->exit_signal = (int)json_int(args, "signal", 0);
 	if (error != NULL && a->exit_error == NULL)

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include "list.h"
 #include "log.h"
 #include "loop.h"
 #include "paths.h"
@@ -17,15 +18,36 @@
 
 enum { RETRY_MS = 100 };
 
+struct heard {
+	struct list link;
+	struct spawn_msg m;
+	int fd;
+};
+
 struct spawner {
 	struct loop *loop;
 	struct spawner_handlers h;
 	void *ctx;
 	int fd;
 	struct watch *watch;
-	struct timer *retry;
-	bool told; /* said once that spawn is away */
+	struct timer *retry, *later;
+	struct list heard; /* not yet handed over */
+	bool told;         /* said once that spawn is away */
 };
+
+/* Of a connection that is gone: a socket, or a process, that we will ask for again. */
+static void
+forget(struct spawner *s)
+{
+	struct heard *h;
+
+	while ((h = list_first(&s->heard, struct heard, link)) != NULL) {
+		list_remove(&h->link);
+		if (h->fd != -1)
+			close(h->fd);
+		free(h);
+	}
+}
 
 static void
 lost(struct spawner *s)
@@ -66,32 +88,72 @@ dispatch(struct spawner *s, struct spawn_msg *m, int fd)
 		close(fd);
 }
 
-void
-spawner_poll(struct spawner *s)
+static void
+hear(struct spawner *s)
 {
-	struct spawn_msg m;
 	struct pollfd p;
-	int fd;
+	struct heard *h;
 
 	while (s->fd != -1) {
 		p = (struct pollfd){.fd = s->fd, .events = POLLIN};
 		if (poll(&p, 1, 0) != 1)
 			return;
-		if (proc_recv_fd(s->fd, &m, sizeof(m), &fd) == -1) {
-			log_warn("spawn: connection lost");
-			lost(s);
-			return;
+		h = xcalloc(1, sizeof(*h));
+		if (proc_recv_fd(s->fd, &h->m, sizeof(h->m), &h->fd) == 0) {
+			list_append(&s->heard, &h->link);
+			continue;
 		}
-		dispatch(s, &m, fd);
+		free(h);
+		log_warn("spawn: connection lost");
+		lost(s);
 	}
+}
+
+static void
+hand_over(struct spawner *s, struct heard *h)
+{
+	list_remove(&h->link);
+	dispatch(s, &h->m, h->fd);
+	free(h);
+}
+
+static void
+hand_over_all(void *arg)
+{
+	struct spawner *s = arg;
+	struct heard *h;
+
+	while ((h = list_first(&s->heard, struct heard, link)) != NULL)
+		hand_over(s, h);
+}
+
+void
+spawner_take_started(struct spawner *s)
+{
+	struct heard *h, *started;
+
+	hear(s);
+	do {
+		started = NULL;
+		list_each (h, &s->heard, link) {
+			if (h->m.op == SPAWN_START && h->fd != -1 && started == NULL)
+				started = h;
+		}
+		if (started != NULL)
+			hand_over(s, started);
+	} while (started != NULL);
+	timer_in(s->later, 0);
 }
 
 static void
 readable(int fd, int what, void *arg)
 {
+	struct spawner *s = arg;
+
 	(void)fd;
 	(void)what;
-	spawner_poll(arg);
+	hear(s);
+	hand_over_all(s);
 }
 
 static void
@@ -126,6 +188,8 @@ spawner_new(struct loop *loop, const struct spawner_handlers *h, void *ctx)
 	s->h = *h;
 	s->ctx = ctx;
 	s->fd = -1;
+	list_init(&s->heard);
+	s->later = timer_new(loop, hand_over_all, s);
 	s->retry = timer_new(loop, connect_now, s);
 	timer_in(s->retry, 0);
 	return s;
@@ -137,6 +201,8 @@ spawner_free(struct spawner *s)
 	if (s == NULL)
 		return;
 	lost(s);
+	forget(s);
+	timer_free(s->later);
 	timer_free(s->retry);
 	free(s);
 }

@@ -31,7 +31,7 @@ bool spawner_up(const struct spawner *s);
 bool spawner_listen(struct spawner *s, const char *agent, uid_t uid, gid_t gid);
 bool spawner_start(struct spawner *s, const char *agent, uid_t uid, gid_t gid);
 bool spawner_kill(struct spawner *s, const char *agent, pid_t session);
-/* Handles what spawn has already written, now: so that a shim which connects at once is
- * known. */
-void spawner_poll(struct spawner *s);
+/* Hands over the started processes that spawn has already told of, now, so that a shim
+ * which connects at once is known; all else it said comes from the loop. */
+void spawner_take_started(struct spawner *s);
 #endif

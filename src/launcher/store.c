@@ -128,6 +128,10 @@ static const char *const statements[ST_COUNT] = {
     [ST_MESSAGE_LINKS] = "SELECT id FROM messages WHERE parent = ?1 AND state = "
 			 "'interrupted' AND state IN "
 			 "('delivering', 'delivered', 'interrupted')",
+    [ST_MESSAGE_PARENT] = "SELECT parent FROM messages WHERE id = ?1",
+    [ST_MESSAGE_OPEN] =
+	"SELECT id FROM messages WHERE agent = ?1 AND state IN "
+	"('queued', 'delivering', 'delivered', 'interrupted') ORDER BY id LIMIT 1",
     [ST_MESSAGE_EXPIRED] =
 	"SELECT id FROM messages WHERE state = 'queued' AND expires_at <= ?1",
     [ST_MESSAGE_NEXT_EXPIRY] =

@@ -19,7 +19,10 @@
 #include "turn.h"
 #include "xmalloc.h"
 
-enum { MAX_OF_TURN = 256 };
+enum {
+	MAX_OF_TURN = 256,
+	MAX_CUTS = 5 /* of one message's work, and then once more */
+};
 
 struct member {
 	char id[ULID_LEN + 1], parent[ULID_LEN + 1];
@@ -308,6 +311,27 @@ go_on(struct agent *a, struct member *m, const char *reason, int64_t not_before)
 	free(text);
 }
 
+/* Again and again: it is what the agent dies of. */
+static void
+stop_going_on(struct agent *a, struct member *m, const char *reason)
+{
+	char *all = xasprintf("cut too often, the last time: %s", reason);
+
+	silent(a, m, all);
+	free(all);
+}
+
+/* How often its work was cut before. */
+static size_t
+cuts(struct agent *a, const struct member *m)
+{
+	static char ids[MAX_OF_TURN][ULID_LEN + 1];
+
+	return m->parent[0] == '\0'
+		   ? 0
+		   : 1 + collect(a->l->db, ST_MESSAGE_LINKS, m->parent, ids);
+}
+
 static void
 member_end(struct agent *a, struct member *m, enum turn_end end, const char *text,
     const char *reason, int64_t until)
@@ -318,6 +342,8 @@ member_end(struct agent *a, struct member *m, enum turn_end end, const char *tex
 
 	if (end == TURN_ANSWERED)
 		answer(a, m, text != NULL ? text : "");
+	else if (end == TURN_CUT && continues && cuts(a, m) >= MAX_CUTS)
+		stop_going_on(a, m, reason);
 	else if (end == TURN_CUT && continues)
 		go_on(a, m, reason, 0);
 	else if (until > 0 && a->l->settings.limits_continue)
@@ -381,6 +407,21 @@ turn_finish(struct agent *a, enum turn_end end, const char *text, const char *re
 	launcher_changed(a->l);
 }
 
+/* Of a program that tells nothing, nobody can know whether it took what was typed. */
+static void
+unproven(struct agent *a, const char *id)
+{
+	struct message_change never = {
+	    .cause = "neither its hook nor its transcript ever showed it"};
+	struct message_change doubt = {.reason = "its process ended while it was typed",
+	    .cause = "its process ended"};
+
+	if (a->driver->hooks)
+		message_event(a->l->db, id, ME_RELEASE, &never);
+	else
+		message_event(a->l->db, id, ME_DOUBT, &doubt);
+}
+
 void
 turn_settle(struct agent *a, const char *cause)
 {
@@ -394,14 +435,52 @@ turn_settle(struct agent *a, const char *cause)
 	next_queued(a); /* accepted, but no turn came of it: cut like one */
 	turn_finish(a, TURN_CUT, NULL, cause, 0);
 	n = collect(a->l->db, ST_MESSAGE_IN_FLIGHT, a->name, ids);
-	for (size_t i = 0; i < n; i++) {
-		struct message_change c = {
-		    .cause = "neither its hook nor its transcript ever showed it"};
-
-		message_event(a->l->db, ids[i], ME_RELEASE, &c);
-	}
+	for (size_t i = 0; i < n; i++)
+		unproven(a, ids[i]);
 	commit(a->l->db);
 	launcher_changed(a->l);
+}
+
+/* What had been typed may have been taken; what had been taken gets no answer. */
+static bool
+abandon(struct db *db, const char *id)
+{
+	const struct message_change c = {
+	    .reason = "its agent was removed", .cause = "its agent was removed"};
+	char *state = db_one_text(db, ST_MESSAGE_STATE, DB_ARGS(DB_T(id)));
+	enum message_state s = message_state_parse(state);
+
+	free(state);
+	return message_event(db, id,
+	    s == MS_QUEUED       ? ME_REFUSE
+	    : s == MS_DELIVERING ? ME_DOUBT
+				 : ME_SILENT,
+	    &c);
+}
+
+void
+turn_abandon(struct launcher *l, const char *agent)
+{
+	char *id = db_one_text(l->db, ST_TURN_OPEN, DB_ARGS(DB_T(agent)));
+	struct db_event row = {.entity = "turn",
+	    .id = id,
+	    .old_state = "open",
+	    .new_state = "cut",
+	    .cause = "its agent was removed"};
+	bool more = true;
+
+	begin(l->db);
+	if (id != NULL)
+		db_change(l->db, &row, ST_TURN_END,
+		    DB_ARGS(DB_T(id), DB_I(wall_ms()), DB_T("cut"), DB_NULL), NULL);
+	free(id);
+	while (more &&
+	       (id = db_one_text(l->db, ST_MESSAGE_OPEN, DB_ARGS(DB_T(agent)))) != NULL) {
+		more = abandon(l->db, id);
+		free(id);
+	}
+	commit(l->db);
+	launcher_changed(l);
 }
 
 void

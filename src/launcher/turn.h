@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct agent;
+struct launcher;
 
 enum turn_end {
 	TURN_ANSWERED,
@@ -36,6 +37,8 @@ void turn_finish(struct agent *a, enum turn_end end, const char *answer,
 /* Nothing more can come from the agent's last life: open turns were cut, unproven pastes
  * never arrived. */
 void turn_settle(struct agent *a, const char *cause);
+/* An agent is no more, by name: its open turn and all that waits for it end. */
+void turn_abandon(struct launcher *l, const char *agent);
 /* For the newest turn, also when it has ended: the transcript may come after the hook. */
 void turn_tokens(
     struct agent *a, int64_t in, int64_t out, int64_t cache_read, int64_t cache_write);

@@ -207,6 +207,13 @@ turn_finish(struct agent *a, enum turn_end end, const char *text, const char *re
 }
 
 void
+turn_abandon(struct launcher *l, const char *agent)
+{
+	(void)l;
+	(void)agent;
+}
+
+void
 turn_settle(struct agent *a, const char *cause)
 {
 	(void)cause;
@@ -752,7 +759,7 @@ typing_exit_stops(void **state)
 {
 	(void)state;
 	running();
-	a->typed_exit = true;
+	agent_typed_exit(a);
 	process_ends(0, 0, true);
 	assert_int_equal(a->state, AS_STOPPED);
 	assert_int_equal(a->want, WANT_STOP);

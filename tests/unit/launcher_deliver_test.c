@@ -196,8 +196,8 @@ static char seen[8192];
 static const char *
 view(int mode, int x, int y, const char *clients, const char *rows)
 {
-	snprintf(
-	    seen, sizeof(seen), "%d %d %d 1 100\n%s====\n%s", mode, x, y, clients, rows);
+	snprintf(seen, sizeof(seen), "%d %d %d 1 100 50000\n%s====\n%s", mode, x, y,
+	    clients, rows);
 	return seen;
 }
 
@@ -233,10 +233,11 @@ look_claim_paste_proof(void **state)
 	assert_non_null(strstr(line, "cli] hello\n\""));
 	snprintf(expected, sizeof(expected),
 	    " ; paste-buffer -dp -b berth-main -t %%1 ; set-option -p -t %%1 @berth_msg "
-	    "%s ; "
-	    "run-shell -b -d 0.120 -C \"send-keys -t %%1 C-x C-y\"",
+	    "%s ; set-option -p -t %%1 @berth_line 1",
 	    id);
 	assert_non_null(strstr(line, expected));
+	assert_non_null(
+	    strstr(line, " ; run-shell -b -d 0.120 -C \"send-keys -t %1 C-x C-y\""));
 	assert_nothing_run();
 	turn_prompt(a, strchr(line, '['), "hook");
 	assert_state(id, "delivered");
@@ -347,7 +348,7 @@ static void
 a_look_that_failed_is_repeated(void **state)
 {
 	static const char *const odd[] = {
-	    "", "1 2", "x", "0 2 0 1 100\n", "0 2 0 1 100\n===="};
+	    "", "1 2", "x", "0 2 0 1 100 50000\n", "0 2 0 1 100 50000\n===="};
 
 	(void)state;
 	world_message(a, "hello");
@@ -376,7 +377,7 @@ no_prompt_no_paste(void **state)
 		world_pass(300);
 	}
 	/* and without bracketed paste neither: each line would be a prompt */
-	answer(expect("display-message"), true, "0 2 0 0 100\n====\n" GLYPH " ");
+	answer(expect("display-message"), true, "0 2 0 0 100 50000\n====\n" GLYPH " ");
 	assert_nothing_run();
 	assert_state(id, "queued");
 }
@@ -912,16 +913,16 @@ a_terminal_that_took_it_is_proof(void **state)
 
 	(void)state;
 	deliver_kick(a);
-	answer(expect("display-message"), true, "0 2 5 0 100\n====\n$ ");
+	answer(expect("display-message"), true, "0 2 5 0 100 50000\n====\n$ ");
 	line = expect("set-buffer")->line;
 	assert_non_null(strstr(line, "set-buffer -b berth-main -- \"ls\" ; "));
 	assert_non_null(strstr(line, "Enter"));
+	assert_non_null(strstr(line, "@berth_line 105 ;"));
 	answer(&run[run_next - 1], true, "");
 	assert_state(id, "delivered");
 	assert_state(two, "queued");
 	assert_null(a->delivery);
 	assert_int_equal(watched, 1);
-	assert_int_equal(a->asked_line, 105);
 	turn_finish(a, TURN_ANSWERED, "a b", NULL, 0);
 	assert_state(id, "answered");
 }
@@ -953,7 +954,7 @@ a_text_of_nothing_blocks_nobody(void **state)
 
 	(void)state;
 	deliver_kick(a);
-	answer(expect("display-message"), true, "0 2 5 0 100\n====\n$ ");
+	answer(expect("display-message"), true, "0 2 5 0 100 50000\n====\n$ ");
 	assert_state(id, "failed");
 	for (int i = 0; i < 3 && strcmp(world_state(two), "delivering") != 0; i++) {
 		world_pass(300);
@@ -962,7 +963,7 @@ a_text_of_nothing_blocks_nobody(void **state)
 
 			assert_null(strstr(c->line, "\"\" ;"));
 			if (strstr(c->line, "set-buffer") == NULL)
-				answer(c, true, "0 2 5 0 100\n====\n$ ");
+				answer(c, true, "0 2 5 0 100 50000\n====\n$ ");
 		}
 	}
 	assert_state(two, "delivering");

@@ -78,6 +78,15 @@ agent_spec_str(const struct agent *a, const char *key, const char *otherwise)
 	return json_str(yyjson_doc_get_root(a->spec), key, otherwise);
 }
 
+static int exits;
+
+void
+agent_typed_exit(struct agent *agent)
+{
+	(void)agent;
+	exits++;
+}
+
 int64_t
 agent_spec_int(const struct agent *agent, const char *key, int64_t otherwise)
 {
@@ -90,7 +99,7 @@ static int
 setup(void **state)
 {
 	world_setup(state);
-	proven = dropped = kicked = asked = tailed = told_count = 0;
+	proven = dropped = kicked = asked = tailed = told_count = exits = 0;
 	a = world_agent("main", &driver_claude, "{}");
 	return 0;
 }
@@ -660,6 +669,19 @@ struct captured {
 
 /* The captured hook of that name, with `prompt` (or another member) put in its place. */
 static void
+apply(yyjson_val *json, bool ask, bool old)
+{
+	const struct hook h = {.json = json,
+	    .instance = "I",
+	    .seq = 1,
+	    .at = world_wall,
+	    .ask = ask,
+	    .old = old};
+
+	hooks_apply(a, &h);
+}
+
+static void
 hook(const char *version, const char *name, const char *member, const char *value)
 {
 	char path[128], *line, *save = NULL;
@@ -690,7 +712,7 @@ hook(const char *version, const char *name, const char *member, const char *valu
 			}
 			again = yyjson_mut_doc_imut_copy(mut, NULL);
 			assert_int_equal(db_begin(world.db), DB_OK);
-			hooks_apply(a, yyjson_doc_get_root(again), "I", 1, true);
+			apply(yyjson_doc_get_root(again), true, false);
 			assert_int_equal(db_commit(world.db), DB_OK);
 			yyjson_doc_free(again);
 			yyjson_mut_doc_free(mut);
@@ -781,7 +803,7 @@ clear_is_another_conversation(void **state)
 	snprintf(first, sizeof(first), "%s", a->session);
 	a->applied = 1000;
 	hook("329", "SessionEnd clear", NULL, NULL);
-	assert_false(a->typed_exit);
+	assert_int_equal(exits, 0);
 	assert_string_equal(
 	    world_sql("SELECT ended_how FROM sessions WHERE id = '%s'", first), "clear");
 	hook("329", "SessionStart clear", NULL, NULL);
@@ -800,7 +822,115 @@ typing_exit_is_noticed(void **state)
 	(void)state;
 	hook("197", "SessionStart startup", NULL, NULL);
 	hook("197", "SessionEnd prompt_input_exit", NULL, NULL);
-	assert_true(a->typed_exit);
+	assert_int_equal(exits, 1);
+}
+
+/* What an earlier life left in the spool tells of its turns, and nothing of this process.
+ */
+static void
+old_hooks_do_not_touch_the_new_life(void **state)
+{
+	static const char *const hooks[] = {"{\"hook_event_name\":\"PreCompact\"}",
+	    "{\"hook_event_name\":\"StopFailure\",\"error\":\"authentication_failed\"}",
+	    "{\"hook_event_name\":\"StopFailure\",\"error\":\"rate_limit\","
+	    "\"last_assistant_message\":\"You've hit your 5-hour limit \xc2\xb7 resets "
+	    "8:20am (UTC)\"}"};
+	const char *why;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(hooks); i++) {
+		yyjson_doc *doc = json_parse(hooks[i], strlen(hooks[i]), &why);
+
+		assert_int_equal(db_begin(world.db), DB_OK);
+		apply(yyjson_doc_get_root(doc), false, true);
+		assert_int_equal(db_commit(world.db), DB_OK);
+		yyjson_doc_free(doc);
+	}
+	assert_false(a->compacting);
+	assert_int_equal(told_count, 0);
+	assert_int_equal(a->resume_at, 0);
+	check();
+}
+
+/* Unless a person started it since. */
+static void
+an_old_exit_counts_unless_overtaken(void **state)
+{
+	static const char exit_hook[] =
+	    "{\"hook_event_name\":\"SessionEnd\",\"reason\":\"prompt_input_exit\"}";
+	const char *why;
+	yyjson_doc *doc = json_parse(exit_hook, strlen(exit_hook), &why);
+
+	(void)state;
+	a->source = "person";
+	apply(yyjson_doc_get_root(doc), false, true);
+	assert_int_equal(exits, 0);
+	a->source = "process";
+	apply(yyjson_doc_get_root(doc), false, true);
+	assert_int_equal(exits, 1);
+	yyjson_doc_free(doc);
+}
+
+static void
+what_waits_for_a_removed_agent_ends(void **state)
+{
+	const char *open = typed("in its turn"), *waiting, *doubt;
+
+	(void)state;
+	turn_prompt(a, header(open, "x"), "hook");
+	doubt = typed("on its way");
+	waiting = world_message(a, "queued");
+	turn_abandon(&world, "main");
+	assert_state(open, "unanswered");
+	assert_state(doubt, "indeterminate");
+	assert_state(waiting, "failed");
+	assert_string_equal(
+	    world_sql("SELECT reason FROM messages WHERE id = '%s'", waiting),
+	    "its agent was removed");
+	assert_string_equal(
+	    world_sql("SELECT count(*) FROM turns WHERE ended_at IS NULL"), "0");
+	a->turn[0] = '\0';
+}
+
+/* What the agent dies of each time is not begun for ever. */
+static void
+a_message_is_cut_only_so_often(void **state)
+{
+	const char *root = typed("kills it"), *last = root;
+	int rounds = 0;
+
+	(void)state;
+	for (; rounds < 20 && *last != '\0'; rounds++) {
+		turn_prompt(a, header(last, "x"), "hook");
+		turn_finish(a, TURN_CUT, NULL, "its process ended", 0);
+		last = world_sql("SELECT ifnull((SELECT id FROM messages WHERE state = "
+				 "'queued'), '')");
+		if (*last != '\0')
+			world_sql(
+			    "UPDATE messages SET state = 'delivering', attempts = 1 "
+			    "WHERE state = 'queued'");
+	}
+	assert_int_equal(rounds, 6);
+	assert_state(root, "unanswered");
+	assert_string_equal(
+	    world_sql("SELECT reason FROM messages WHERE id = '%s'", root),
+	    "cut too often, the last time: its process ended");
+}
+
+/* Its continuation was cancelled: nothing will answer it any more. */
+static void
+a_child_that_ends_without_a_turn_ends_its_parent(void **state)
+{
+	const char *root = typed("hello"), *child;
+	const struct message_change c = {.reason = "cancelled", .cause = "cancelled"};
+
+	(void)state;
+	turn_prompt(a, header(root, "x"), "hook");
+	turn_finish(a, TURN_CUT, NULL, "its process ended", 0);
+	assert_state(root, "interrupted");
+	child = world_sql("SELECT id FROM messages WHERE state = 'queued'");
+	assert_true(message_event(world.db, child, ME_CANCEL, &c));
+	assert_state(root, "unanswered");
 }
 
 static void
@@ -840,7 +970,7 @@ a_limit_by_hook(void **state)
 	a->registry = REG_BUSY;
 	turn_prompt(a, header(id, "x"), "hook");
 	assert_int_equal(db_begin(world.db), DB_OK);
-	hooks_apply(a, yyjson_doc_get_root(doc), "I", 1, false);
+	apply(yyjson_doc_get_root(doc), false, false);
 	assert_int_equal(db_commit(world.db), DB_OK);
 	assert_state(id, "interrupted");
 	assert_int_equal(told[0][0], 'A' + AE_LIMIT);
@@ -879,7 +1009,7 @@ odd_hooks_are_harmless(void **state)
 		yyjson_doc *doc = json_parse(hooks[i], strlen(hooks[i]), &why);
 
 		assert_non_null(doc);
-		hooks_apply(a, yyjson_doc_get_root(doc), "I", 1, false);
+		apply(yyjson_doc_get_root(doc), false, false);
 		yyjson_doc_free(doc);
 		check();
 	}
@@ -1107,6 +1237,11 @@ main(void)
 	    TEST(compacting_begins_and_ends),
 	    TEST(clear_is_another_conversation),
 	    TEST(typing_exit_is_noticed),
+	    TEST(old_hooks_do_not_touch_the_new_life),
+	    TEST(an_old_exit_counts_unless_overtaken),
+	    TEST(what_waits_for_a_removed_agent_ends),
+	    TEST(a_message_is_cut_only_so_often),
+	    TEST(a_child_that_ends_without_a_turn_ends_its_parent),
 	    TEST(failures_by_hook),
 	    TEST(a_limit_by_hook),
 	    TEST(odd_hooks_are_harmless),
