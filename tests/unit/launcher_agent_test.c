@@ -362,8 +362,10 @@ answer_spawn(uint32_t error)
 		    a, &m, error ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC));
 	} else if (asked_start) {
 		asked_start = false;
-		agent_spawned(
-		    a, &m, error ? -1 : open("/dev/null", O_RDONLY | O_CLOEXEC));
+		agent_spawned(a, &m,
+		    error && error != SPAWN_BUSY
+			? -1
+			: open("/dev/null", O_RDONLY | O_CLOEXEC));
 		if (error == SPAWN_NO_PANE)
 			pane_registered = true;
 	}
@@ -946,6 +948,50 @@ a_busy_agent_is_adopted_busy(void **state)
 }
 
 static void
+a_stable_run_forgives_who_was_adopted(void **state)
+{
+	(void)state;
+	world_sql(
+	    "CREATE TEMP TRIGGER crashed AFTER INSERT ON agents BEGIN UPDATE agents SET "
+	    "crashes = 3; END");
+	adopt("ready", 0);
+	assert_int_equal(a->crashes, 3);
+	cooperate(70000);
+	assert_int_equal(a->crashes, 0);
+	process_ends(1, 0, true);
+	check();
+}
+
+/* The launcher before us asked for it, and died before it could note the answer. */
+static void
+a_start_that_was_never_noted_is_taken_over(void **state)
+{
+	(void)state;
+	desire("{\"driver\":\"claude\"}", "h1");
+	while (!asked_start)
+		cooperate(10);
+	answer_spawn(SPAWN_BUSY);
+	assert_int_equal(a->shim_pid, pids);
+	assert_string_equal(world_sql("SELECT shim_pid > 0 FROM agents"), "1");
+	cooperate(5000);
+	assert_int_equal(a->state, AS_READY);
+	assert_int_equal(a->crashes, 0);
+	check();
+}
+
+/* A shim that was locked out told nothing of what an earlier life left. */
+static void
+who_never_said_hello_settles_nothing(void **state)
+{
+	(void)state;
+	running();
+	a->unsettled = true;
+	process_ends(75, 0, true);
+	assert_true(a->unsettled);
+	check();
+}
+
+static void
 another_boot_adopts_nobody(void **state)
 {
 	(void)state;
@@ -1173,6 +1219,9 @@ main(void)
 	    TEST(a_limit_lasts_until_its_time),
 	    TEST(a_limit_lasts_over_our_restart),
 	    TEST(a_busy_agent_is_adopted_busy),
+	    TEST(a_stable_run_forgives_who_was_adopted),
+	    TEST(a_start_that_was_never_noted_is_taken_over),
+	    TEST(who_never_said_hello_settles_nothing),
 	    TEST(another_boot_adopts_nobody),
 	    TEST(held_and_stopped_stay_over_a_restart),
 	    TEST(a_changed_configuration_restarts),
