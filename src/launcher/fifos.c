@@ -103,7 +103,9 @@ refuse_addressee(struct fifo *f, const char *name)
 {
 	char *unknown = addressee_unknown(f->all->l, name);
 	char *why = xasprintf("%s%s", unknown,
-	    name == NULL ? ", as {\"agent\":\"...\",\"content\":\"...\"}" : "");
+	    name == NULL && !list_empty(&f->all->l->agents)
+		? ", as {\"agent\":\"...\",\"content\":\"...\"}"
+		: "");
 
 	refuse(f, why);
 	free(why);

@@ -21,7 +21,7 @@ launcher_agent_OBJ := $(call lt,agent process approval observe screen store)
 launcher_turn_OBJ := $(call lt,turn message store prompt transcript hooks limit conversation driver \
 	driver_claude driver_command driver_demo)
 launcher_deliver_OBJ := $(call lt,deliver message store prompt screen turn)
-launcher_fifos_OBJ := $(call lt,fifos message store)
+launcher_fifos_OBJ := $(call lt,fifos addressee message store)
 launcher_tmux_OBJ := $(call lt,tmux)
 reconcile_spec_OBJ := lttest/reconcile/spec.o
 reconcile_secrets_OBJ := lttest/reconcile/secrets.o lttest/reconcile/spec.o

@@ -263,6 +263,42 @@ json_names_more(void **state)
 	    "1");
 }
 
+/* As `berth send`: whoever isn't named is the only one, or `main`, and never just the
+ * first. */
+static void
+a_line_for_nobody_in_particular(void **state)
+{
+	struct agent *first = launcher_agent(&world, "alpha"),
+		     *main_agent = launcher_agent(&world, "main");
+	int fd, changes;
+
+	(void)state;
+	free(main_agent->name);
+	main_agent->name = xstrdup("beta");
+	fifos_watch(&world);
+	fd = writer();
+	changes = world_changes;
+	put(fd, "for whom?\n{\"content\":\"named\",\"agent\":\"beta\"}\n");
+	turn_loop(1, 3000);
+	assert_string_equal(texts(), "named");
+	assert_string_equal(
+	    world_sql(
+		"SELECT cause FROM events WHERE entity = 'fifo' AND new = 'refused'"),
+	    "say which agent: alpha, beta, as {\"agent\":\"...\",\"content\":\"...\"}");
+	assert_true(
+	    world_changes >= changes + 2); /* who watches events is told of both */
+	first->removed = true;
+	put(fd, "the only one\n{\"content\":\"gone\",\"agent\":\"alpha\"}\n");
+	turn_loop(2, 3000);
+	turn_loop(-1, 50);
+	assert_string_equal(texts(), "named|the only one");
+	assert_string_equal(
+	    world_sql("SELECT cause FROM events WHERE entity = 'fifo' AND "
+		      "new = 'refused' ORDER BY seq DESC LIMIT 1"),
+	    "there is no such agent \"alpha\" (there is: beta)");
+	close(fd);
+}
+
 static void
 bytes_that_are_no_text(void **state)
 {
@@ -628,6 +664,7 @@ main(void)
 	    TEST(what_was_written_before_us_is_read),
 	    TEST(a_writer_that_leaves_ends_its_line),
 	    TEST(json_names_more),
+	    TEST(a_line_for_nobody_in_particular),
 	    TEST(bytes_that_are_no_text),
 	    TEST(messages_expire_as_others_do),
 	    TEST(a_channel_has_a_fifo_of_its_own),
