@@ -184,6 +184,49 @@ may_retry(const char *state)
 	return false;
 }
 
+/* The message that asks the agent to go on with a cut one, while that is on its way: its
+ * id and state. */
+static bool
+continuation(
+    struct launcher *l, const char *agent, const char *root, char **id, char **state)
+{
+	struct db_rows *r = db_query(l->db, ST_MESSAGE_LIST,
+	    DB_ARGS(DB_T(agent), DB_NULL,
+		DB_T("[\"queued\",\"delivering\",\"delivered\"]"), DB_I(-1)));
+	bool found = false;
+
+	while (!found && db_next(r)) {
+		found = !db_is_null(r, 17) && strcmp(db_text(r, 17), root) == 0;
+		if (found) {
+			*id = xstrdup(db_text(r, 0));
+			*state = xstrdup(db_text(r, 6));
+		}
+	}
+	db_done(r);
+	return found;
+}
+
+/* true, answered: it is being gone on with; retried too, it would be done twice. */
+static bool
+refuse_continued(
+    struct ipc_req *req, struct launcher *l, const char *old, const char *agent)
+{
+	char *parent = message_column(l, old, 17), *id, *state;
+	bool found = continuation(l, agent, parent != NULL ? parent : old, &id, &state);
+
+	free(parent);
+	if (!found)
+		return false;
+	ipc_error(req, "too-late",
+	    "message %s was cut, and message %s (%s) asks %s to go on with it: %s", old,
+	    id, state, agent,
+	    strcmp(state, "queued") == 0 ? "wait for its answer, or cancel it first"
+					 : "wait for its answer");
+	free(id);
+	free(state);
+	return true;
+}
+
 static void
 op_retry(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
@@ -203,7 +246,7 @@ op_retry(struct ipc_req *req, yyjson_val *args, void *ctx)
 		    column[6]);
 	else if (a == NULL)
 		no_such_agent(req, l, column[1]);
-	else {
+	else if (!refuse_continued(req, l, old, a->name)) {
 		m = (struct message_new){.channel = column[2],
 		    .thread = column[3],
 		    .sender = column[4],
@@ -233,6 +276,7 @@ op_start(struct ipc_req *req, yyjson_val *args, void *ctx)
 		return;
 	agent_start(a, json_str(args, "reason", NULL));
 	state_answer(req, a);
+	launcher_changed(a->l); /* who waits for its end needn't any more */
 }
 
 static void
@@ -243,7 +287,7 @@ op_restart(struct ipc_req *req, yyjson_val *args, void *ctx)
 	if (a == NULL)
 		return;
 	agent_restart(a, json_str(args, "reason", NULL));
-	state_answer(req, a);
+	waiters_until_restarted(req, a);
 }
 
 static void
@@ -255,7 +299,7 @@ stop(struct ipc_req *req, yyjson_val *args, struct launcher *l, enum want want)
 		return;
 	agent_stop(
 	    a, want, json_str(args, "reason", NULL), json_bool(args, "now", false));
-	waiters_until_stopped(req, l, a->name);
+	waiters_until_stopped(req, a);
 }
 
 static void

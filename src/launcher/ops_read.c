@@ -260,6 +260,7 @@ struct problems {
 	yyjson_mut_val *list;
 };
 
+/* In the order of the calls. */
 static yyjson_mut_val *
 problem(struct problems *p, const char *what, const char *why, int64_t since,
     const char *hint)
@@ -274,37 +275,44 @@ problem(struct problems *p, const char *what, const char *why, int64_t since,
 }
 
 static void
-agent_problem(struct problems *p, const struct agent *a)
+agent_problem(
+    struct problems *p, const struct agent *a, const char *how, const char *hint)
+{
+	char what[128];
+
+	snprintf(what, sizeof(what), "agent %s %s", a->name, how);
+	yyjson_mut_obj_add_strcpy(
+	    p->doc, problem(p, what, a->reason, a->state_at, hint), "agent", a->name);
+}
+
+/* Worst first: who needs a person, who can't go on for a while, who only waits. */
+static void
+agents_problems(struct problems *p, struct launcher *l)
 {
 	static const struct {
 		enum agent_state state;
-		const char *hint;
-	} hints[] = {
-	    {AS_AUTH_FAILED, "log in: berth attach, then /login; or give it a key "
-			     "(secrets in berth.toml)"},
-	    {AS_HELD, "see berth log and berth attach; berth start when it is mended"},
-	    {AS_CRASHED, "it is started again by itself"},
-	    {AS_AWAITING, "berth approvals, or berth attach"},
-	    {AS_LIMITED, "it goes on by itself when the limit resets"},
+		int64_t after_ms; /* it is one only when it lasts */
+		const char *how, *hint;
+	} rows[] = {
+	    {AS_AUTH_FAILED, 0, "is auth-failed",
+		"log in: berth attach, then /login; or give it a key "
+		"(secrets in berth.toml)"},
+	    {AS_HELD, 0, "is held",
+		"see berth log and berth attach; berth start when it is mended"},
+	    {AS_CRASHED, 0, "is crashed", "it is started again by itself"},
+	    {AS_STARTING, SLOW_START_MS, "doesn't get ready",
+		"look at its terminal: berth attach"},
+	    {AS_AWAITING, 0, "is awaiting-approval", "berth approvals, or berth attach"},
+	    {AS_LIMITED, 0, "is limited", "it goes on by itself when the limit resets"},
 	};
-	char what[128];
+	struct agent *a;
 
-	if (a->state == AS_STARTING && wall_ms() - a->state_at > SLOW_START_MS) {
-		snprintf(what, sizeof(what), "agent %s doesn't get ready", a->name);
-		yyjson_mut_obj_add_strcpy(p->doc,
-		    problem(p, what, a->reason, a->state_at,
-			"look at its terminal: berth attach"),
-		    "agent", a->name);
-	}
-	for (size_t i = 0; i < sizeof(hints) / sizeof(hints[0]); i++) {
-		if (a->state != hints[i].state)
-			continue;
-		snprintf(what, sizeof(what), "agent %s is %s", a->name,
-		    agent_state_name(a->state));
-		yyjson_mut_obj_add_strcpy(p->doc,
-		    problem(p, what, a->reason, a->state_at, hints[i].hint), "agent",
-		    a->name);
-	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		list_each (a, &l->agents, link) {
+			if (a->state == rows[i].state && !a->removed &&
+			    wall_ms() - a->state_at >= rows[i].after_ms)
+				agent_problem(p, a, rows[i].how, rows[i].hint);
+		}
 }
 
 static int64_t
@@ -328,39 +336,33 @@ add_queue(yyjson_mut_doc *doc, struct launcher *l)
 	db_done(r);
 }
 
-static char *
-setting(struct launcher *l, const char *key)
+yyjson_doc *
+config_state(struct launcher *l)
 {
-	return db_one_text(l->db, ST_SETTING, DB_ARGS(DB_T(key)));
+	char *text = db_one_text(l->db, ST_SETTING, DB_ARGS(DB_T("config.state")));
+	const char *why;
+	yyjson_doc *doc = text != NULL ? json_parse(text, strlen(text), &why) : NULL;
+
+	free(text);
+	return doc;
 }
 
-static bool
+static void
 add_config(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 {
-	char *state = setting(l, "config.state"), *error = NULL;
-	bool ok = true;
+	yyjson_doc *state = config_state(l);
+	yyjson_val *root = yyjson_doc_get_root(state);
 
-	json_add_raw(doc, "config", state != NULL ? state : "{\"ok\":true}");
-	if (state != NULL) {
-		const char *why;
-		yyjson_doc *parsed = json_parse(state, strlen(state), &why);
-
-		if (parsed != NULL) {
-			yyjson_val *root = yyjson_doc_get_root(parsed);
-
-			ok = json_bool(root, "ok", true);
-			if (!ok)
-				problem(p, "the configuration isn't in use",
-				    json_str(root, "error", ""),
-				    json_int(root, "applied_at", 0),
-				    "the last good one is: mend the file, berth config "
-				    "check, berth apply");
-			yyjson_doc_free(parsed);
-		}
-	}
-	free(state);
-	free(error);
-	return ok;
+	if (root == NULL)
+		json_add_raw(doc, "config", "{\"ok\":true}");
+	else
+		json_add_val(doc, "config", root);
+	if (!json_bool(root, "ok", true))
+		problem(p, "the configuration isn't in use", json_str(root, "error", ""),
+		    json_int(root, "applied_at", 0),
+		    "the last good one is: mend the file, berth config check, berth "
+		    "apply");
+	yyjson_doc_free(state);
 }
 
 static void
@@ -389,7 +391,6 @@ op_status(struct ipc_req *req, yyjson_val *args, void *ctx)
 	struct launcher *l = ctx;
 	yyjson_mut_doc *doc = json_object();
 	struct problems p = {.doc = doc, .list = yyjson_mut_arr(doc)};
-	struct agent *a;
 
 	(void)args;
 	json_add_str(doc, "version", BERTH_VERSION);
@@ -397,9 +398,7 @@ op_status(struct ipc_req *req, yyjson_val *args, void *ctx)
 	json_add_int(doc, "up_ms", mono_ms() - l->started);
 	add_parts(doc, l, &p);
 	add_config(doc, l, &p);
-	list_each (a, &l->agents, link) {
-		agent_problem(&p, a);
-	}
+	agents_problems(&p, l);
 	add_queue(doc, l);
 	yyjson_mut_obj_add_val(doc, yyjson_mut_doc_get_root(doc), "problems", p.list);
 	ipc_ok(req, doc);

@@ -1,7 +1,8 @@
 /*
- * Answers that come later: who waits for a message, for events, for an agent's end, for
- * the reconciler. All are looked at once after a turn of the loop in which something was
- * committed.
+ * Answers that come later: who waits for a message, for events, for an agent's end or
+ * start, for the reconciler. All are looked at once after a turn of the loop in which
+ * something was committed. Who asked for an end, a start or a run of the reconciler is
+ * answered by one that began after that, never by an earlier one.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,8 +22,12 @@
 #include "store.h"
 #include "xmalloc.h"
 
-enum waiter_kind { WAIT_MESSAGE, WAIT_EVENTS, WAIT_STOPPED, WAIT_CONFIG };
-enum { APPLY_TIMEOUT_MS = 30000 };
+enum waiter_kind { WAIT_MESSAGE, WAIT_EVENTS, WAIT_STOPPED, WAIT_RESTARTED, WAIT_CONFIG };
+enum {
+	APPLY_TIMEOUT_MS = 30000,
+	AGENT_LOOK_MS = 500 /* the net for processes that come without a change of state
+			     */
+};
 
 struct waiter {
 	struct list link;
@@ -33,11 +38,14 @@ struct waiter {
 	bool follow;
 	int64_t after;  /* last sequence sent */
 	char *entities; /* "agent message" or NULL: all */
+	pid_t shim_pid; /* of the agent when this was asked; 0: it had none */
+	uint64_t shim_start;
+	int64_t asked_at; /* monotonic */
 };
 
 struct waiters {
 	struct launcher *l;
-	struct timer *soon, *apply_timeout;
+	struct timer *soon, *net, *apply_timeout;
 	struct list list; /* struct waiter */
 };
 
@@ -194,16 +202,45 @@ op_subscribe(struct ipc_req *req, yyjson_val *args, void *ctx)
 	launcher_changed(l);
 }
 
-/* ---- ends and configurations ---- */
+/* ---- agents ---- */
 
 static bool
-check_stopped(struct waiters *ws, struct waiter *w)
+same_process(const struct waiter *w, const struct agent *a)
+{
+	return a->shim_pid == w->shim_pid && a->shim_start == w->shim_start;
+}
+
+/* What was there when this was asked has ended; what somebody started since then is
+ * another. A start that was under way is known by no pid yet: it ends too, unless
+ * somebody wants the agent to run again. */
+static bool
+has_stopped(const struct waiter *w, const struct agent *a)
+{
+	if (w->shim_pid > 0)
+		return !same_process(w, a);
+	return !agent_has_process(a) || a->want == WANT_RUN;
+}
+
+/* A new process, and not one that must end again; or none comes. */
+static bool
+has_restarted(const struct waiter *w, const struct agent *a)
+{
+	if (agent_has_process(a))
+		return a->shim_pid > 0 && !same_process(w, a) && !a->restart_after_exit;
+	return a->state != AS_STARTING || a->l->closing;
+}
+
+static bool
+check_agent(struct waiters *ws, struct waiter *w)
 {
 	struct agent *a = launcher_agent(ws->l, w->name);
 	yyjson_mut_doc *doc;
 
-	if (a != NULL && agent_has_process(a))
+	if (a != NULL &&
+	    !(w->kind == WAIT_STOPPED ? has_stopped(w, a) : has_restarted(w, a))) {
+		timer_in(ws->net, AGENT_LOOK_MS);
 		return false;
+	}
 	doc = json_object();
 	json_add_str(doc, "agent", w->name);
 	json_add_str(doc, "state", a != NULL ? agent_state_name(a->state) : "removed");
@@ -211,47 +248,63 @@ check_stopped(struct waiters *ws, struct waiter *w)
 	return true;
 }
 
-void
-waiters_until_stopped(struct ipc_req *req, struct launcher *l, const char *agent)
+static void
+wait_agent(struct ipc_req *req, const struct agent *a, enum waiter_kind kind)
 {
-	struct waiter *w = waiter_new(l, WAIT_STOPPED, req);
+	struct waiter *w = waiter_new(a->l, kind, req);
 
-	snprintf(w->name, sizeof(w->name), "%s", agent);
-	launcher_changed(l);
+	snprintf(w->name, sizeof(w->name), "%s", a->name);
+	w->shim_pid = a->shim_pid;
+	w->shim_start = a->shim_start;
+	launcher_changed(a->l);
 }
 
-static void
-answer_apply(struct ipc_req *req, struct launcher *l)
+void
+waiters_until_stopped(struct ipc_req *req, const struct agent *a)
 {
-	char *state = db_one_text(l->db, ST_SETTING, DB_ARGS(DB_T("config.state")));
-	const char *why;
-	yyjson_doc *doc = state != NULL ? json_parse(state, strlen(state), &why) : NULL;
-	yyjson_val *root = doc != NULL ? yyjson_doc_get_root(doc) : NULL;
-	yyjson_mut_doc *answer = json_object();
+	wait_agent(req, a, WAIT_STOPPED);
+}
 
-	json_add_bool(answer, "good", json_bool(root, "ok", false));
-	json_add_val(answer, "changes", json_get(root, "changes"));
-	json_add_val(answer, "errors", json_get(root, "errors"));
-	yyjson_doc_free(doc);
-	free(state);
-	ipc_ok(req, answer);
+void
+waiters_until_restarted(struct ipc_req *req, const struct agent *a)
+{
+	wait_agent(req, a, WAIT_RESTARTED);
+}
+
+/* ---- configurations ---- */
+
+/* The reconciler notes when it began to read: a run that was under way already may have
+ * read the file before it was changed. */
+static void
+answer_applied(struct waiters *ws)
+{
+	yyjson_doc *state = config_state(ws->l);
+	yyjson_val *root = yyjson_doc_get_root(state);
+	int64_t began = json_int(root, "began", 0);
+	struct waiter *w, *next;
+	yyjson_mut_doc *answer;
+
+	list_each_safe (w, next, &ws->list, link) {
+		if (w->kind != WAIT_CONFIG || began < w->asked_at)
+			continue;
+		answer = json_object();
+		json_add_bool(answer, "good", json_bool(root, "ok", false));
+		json_add_val(answer, "changes", json_get(root, "changes"));
+		json_add_val(answer, "errors", json_get(root, "errors"));
+		ipc_ok(w->req, answer);
+		waiter_free(w);
+	}
+	yyjson_doc_free(state);
 }
 
 void
 waiters_config(struct launcher *l)
 {
-	struct waiters *ws = l->watchers;
-	struct waiter *w, *next;
-
-	list_each_safe (w, next, &ws->list, link) {
-		if (w->kind != WAIT_CONFIG)
-			continue;
-		answer_apply(w->req, l);
-		waiter_free(w);
-	}
-	timer_cancel(ws->apply_timeout);
+	answer_applied(l->watchers);
 }
 
+/* The bell may have been lost: one more look. Then who has waited so long gives up, and
+ * the timer is the next one's. */
 static void
 apply_timed_out(void *arg)
 {
@@ -259,9 +312,14 @@ apply_timed_out(void *arg)
 	struct waiters *ws = l->watchers;
 	struct waiter *w, *next;
 
+	answer_applied(ws);
 	list_each_safe (w, next, &ws->list, link) {
 		if (w->kind != WAIT_CONFIG)
 			continue;
+		if (w->asked_at + APPLY_TIMEOUT_MS > mono_ms()) {
+			timer_at(ws->apply_timeout, w->asked_at + APPLY_TIMEOUT_MS);
+			return;
+		}
 		ipc_error(w->req, "busy",
 		    "the reconciler doesn't answer: see /data/log/reconcile");
 		waiter_free(w);
@@ -275,6 +333,7 @@ op_apply(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct launcher *l = ctx;
 	struct waiters *ws = l->watchers;
+	int64_t now = mono_ms();
 	int fd = open(APPLY_FIFO, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
 
 	(void)args;
@@ -285,8 +344,9 @@ op_apply(struct ipc_req *req, yyjson_val *args, void *ctx)
 		return;
 	}
 	close(fd);
-	waiter_new(l, WAIT_CONFIG, req);
-	timer_in(ws->apply_timeout, APPLY_TIMEOUT_MS);
+	waiter_new(l, WAIT_CONFIG, req)->asked_at = now;
+	if (!timer_armed(ws->apply_timeout))
+		timer_at(ws->apply_timeout, now + APPLY_TIMEOUT_MS);
 }
 
 /* ---- all ---- */
@@ -294,7 +354,8 @@ op_apply(struct ipc_req *req, yyjson_val *args, void *ctx)
 static bool (*const check[])(struct waiters *ws, struct waiter *w) = {
     [WAIT_MESSAGE] = check_message,
     [WAIT_EVENTS] = send_events,
-    [WAIT_STOPPED] = check_stopped,
+    [WAIT_STOPPED] = check_agent,
+    [WAIT_RESTARTED] = check_agent,
     [WAIT_CONFIG] = NULL,
 };
 
@@ -326,6 +387,7 @@ waiters_new(struct launcher *l)
 
 	ws->l = l;
 	ws->soon = timer_new(l->loop, look, ws);
+	ws->net = timer_new(l->loop, look, ws);
 	ws->apply_timeout = timer_new(l->loop, apply_timed_out, l);
 	list_init(&ws->list);
 	l->watchers = ws;

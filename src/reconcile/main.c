@@ -186,6 +186,8 @@ run(bool boot)
 {
 	struct env e = {.text = BUF_INIT};
 	struct buf text = BUF_INIT;
+	int64_t began = mono_ms(); /* before the file is read: who changed it waits for a
+				      later run */
 	struct db *db = rows_open();
 	yyjson_mut_doc *doc = json_object();
 	yyjson_mut_val *changes = yyjson_mut_arr(doc);
@@ -201,6 +203,7 @@ run(bool boot)
 	json_add_bool(doc, "ok", good);
 	json_add_str(doc, "file", CONFIG_FILE);
 	json_add_int(doc, "applied_at", wall_ms());
+	json_add_int(doc, "began", began);
 	if (good) {
 		apply(db, c, e.vars, doc, changes);
 		if (file_replace(LAST_GOOD, buf_str(&text), text.len, 0640, 0, 0) == -1)

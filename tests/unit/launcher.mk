@@ -22,6 +22,7 @@ launcher_turn_OBJ := $(call lt,turn message store prompt transcript hooks limit 
 	driver_claude driver_command driver_demo)
 launcher_deliver_OBJ := $(call lt,deliver message store prompt screen turn)
 launcher_fifos_OBJ := $(call lt,fifos addressee message store)
+launcher_ops_OBJ := $(call lt,ops ops_read waiters addressee message store)
 launcher_tmux_OBJ := $(call lt,tmux)
 reconcile_spec_OBJ := lttest/reconcile/spec.o
 reconcile_secrets_OBJ := lttest/reconcile/secrets.o lttest/reconcile/spec.o
@@ -29,7 +30,7 @@ users_OBJ := lttest/lib/users.o
 
 LT_TESTS := launcher_prompt launcher_screen launcher_limit launcher_fifos launcher_tmux \
 	reconcile_spec reconcile_secrets users
-LT_WORLDS := launcher_message launcher_approval launcher_agent launcher_turn launcher_deliver
+LT_WORLDS := launcher_message launcher_ops launcher_approval launcher_agent launcher_turn launcher_deliver
 $(patsubst %,$(BUILD)/test/%,$(LT_TESTS) $(LT_WORLDS)): private CPPFLAGS += $(LT_PATHS)
 $(LT_WORLDS:%=$(BUILD)/test/%): private LDFLAGS += $(LT_WRAP)
 $(BUILD)/test/launcher_fifos: private LDFLAGS += -Wl,--wrap=tee,--wrap=fcntl
