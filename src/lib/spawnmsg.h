@@ -1,9 +1,10 @@
 /*
  * What spawn's two sockets carry: fixed-size messages over SOCK_SEQPACKET, so that the
- * root program parses no text. Descriptors travel beside them (SCM_RIGHTS). spawn.sock
- * (0660 root:berth)       the launcher: LISTEN, START, KILL, LIST pane.sock  (0660
- * root:berth-tmux)  a pane: REGISTER, with its terminal's descriptor Every request but
- * REGISTER is answered by one message of the same op; EXITED and PANE come unasked.
+ * root program parses no text. Descriptors travel beside them (SCM_RIGHTS).
+ * spawn.sock (0660 root:berth): the launcher asks LISTEN, START and KILL.
+ * pane.sock (0660 root:berth-tmux): a pane says REGISTER, with its terminal's descriptor.
+ * Every request but REGISTER is answered by one message of the same op; EXITED and PANE
+ * come unasked.
  */
 #ifndef SPAWNMSG_H
 #define SPAWNMSG_H
@@ -16,8 +17,8 @@ enum spawn_op {
 			     of agent/<name>/sock */
 	SPAWN_START, /* launcher: agent, uid, gid. Answer: pid, start_time and a pidfd of
 			the shim */
-	SPAWN_KILL,  /* launcher: pid = session of a shim, dead or alive: SIGKILL to all
-			that is left of it */
+	SPAWN_KILL,  /* launcher: agent, pid = session of its shim, dead or alive: SIGKILL
+			to all that is left of it, also in sessions of their own */
 	SPAWN_REGISTER, /* pane: agent, and the terminal's descriptor */
 	SPAWN_PANE, /* to the launcher: agent has a terminal now (also sent for each known
 		       one on connect) */

@@ -96,19 +96,26 @@ set_oom_score(int score)
 	fclose(f);
 }
 
+/* 0: its number is too high for one. */
+static gid_t
+terminal_group(int tty)
+{
+	struct stat st;
+
+	return fstat(tty, &st) == 0 && minor(st.st_rdev) < TERMINALS
+		   ? GID_TERMINALS + minor(st.st_rdev)
+		   : 0;
+}
+
 /* By its owner, agents of one uid could read and write each other's terminals: so it is
  * root's, and of a group that only this agent's processes are in. Returns how many groups
  * that is; 0 where a user namespace is too small for it. */
 static size_t
 give_terminal(const struct spawn_msg *m, int tty, gid_t *group)
 {
-	struct stat st;
-
-	if (fstat(tty, &st) == 0 && minor(st.st_rdev) < TERMINALS) {
-		*group = GID_TERMINALS + minor(st.st_rdev);
-		if (fchown(tty, 0, *group) == 0 && fchmod(tty, 0660) == 0)
-			return 1;
-	}
+	*group = terminal_group(tty);
+	if (*group != 0 && fchown(tty, 0, *group) == 0 && fchmod(tty, 0660) == 0)
+		return 1;
 	if (fchmod(tty, 0600) == -1 || fchown(tty, m->uid, m->gid) == -1)
 		fatal(EXIT_SYSTEM, "give the terminal away agent=%s", m->agent);
 	return 0;
@@ -240,14 +247,11 @@ read_proc(const char *pid_text, const char *file, char *text, size_t size)
 	return n > 0;
 }
 
-/* Is it of this session, and may we end it? A shim isn't dumpable, so who owns its /proc
- * files says nothing. */
 static bool
-victim(const char *pid_text, pid_t session)
+is_of_session(const char *pid_text, pid_t session)
 {
-	char text[4096];
+	char text[1024];
 	const char *after;
-	unsigned uid;
 	int sid;
 
 	/* pid (comm) state ppid pgrp session: comm may hold anything, so from the last
@@ -255,17 +259,49 @@ victim(const char *pid_text, pid_t session)
 	if (!read_proc(pid_text, "stat", text, sizeof(text)))
 		return false;
 	after = strrchr(text, ')');
-	if (after == NULL || sscanf(after + 1, " %*c %*d %*d %d", &sid) != 1 ||
-	    sid != session)
+	return after != NULL && sscanf(after + 1, " %*c %*d %*d %d", &sid) == 1 &&
+	       sid == session;
+}
+
+/* "\nGroups:\t64001 1000 \n" */
+static bool
+is_of_group(const char *status, gid_t group)
+{
+	const char *at = strstr(status, "\nGroups:"), *end;
+	char *after;
+
+	if (at == NULL || group == 0)
 		return false;
-	if (!read_proc(pid_text, "status", text, sizeof(text)))
+	at += strlen("\nGroups:");
+	for (end = at + strcspn(at, "\n"); at < end; at = after) {
+		unsigned long one = strtoul(at, &after, 10);
+
+		if (after == at)
+			return false;
+		if (one == group)
+			return true;
+	}
+	return false;
+}
+
+/* Is it of this session, or of this terminal's group, which no process can leave, and may
+ * we end it? A shim isn't dumpable, so who owns its /proc files says nothing. */
+static bool
+victim(const char *pid_text, pid_t session, gid_t group)
+{
+	char status[4096];
+	const char *at;
+	unsigned uid;
+
+	if (!read_proc(pid_text, "status", status, sizeof(status)))
 		return false;
-	after = strstr(text, "\nUid:\t");
-	return after != NULL && sscanf(after, " Uid: %u", &uid) == 1 && id_allowed(uid);
+	at = strstr(status, "\nUid:\t");
+	return at != NULL && sscanf(at, " Uid: %u", &uid) == 1 && id_allowed(uid) &&
+	       (is_of_group(status, group) || is_of_session(pid_text, session));
 }
 
 static int
-kill_round(pid_t session)
+kill_round(pid_t session, gid_t group)
 {
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
@@ -275,7 +311,7 @@ kill_round(pid_t session)
 		return 0;
 	while ((entry = readdir(proc)) != NULL)
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9' &&
-		    victim(entry->d_name, session) &&
+		    victim(entry->d_name, session, group) &&
 		    kill(atoi(entry->d_name), SIGKILL) == 0)
 			killed++;
 	closedir(proc);
@@ -284,8 +320,10 @@ kill_round(pid_t session)
 
 /* A process that forks while we look is caught by the next round. */
 void
-agent_kill(struct spawn_msg *m)
+agent_kill(struct spawn *s, struct spawn_msg *m)
 {
+	struct pane *pane = pane_of(s, m->agent);
+	gid_t group = pane != NULL ? terminal_group(pane->tty) : 0;
 	int total = 0, killed = 0;
 
 	if (m->pid <= 1) {
@@ -293,7 +331,7 @@ agent_kill(struct spawn_msg *m)
 		return;
 	}
 	for (int round = 0; round < KILL_ROUNDS; round++) {
-		killed = kill_round(m->pid);
+		killed = kill_round(m->pid, group);
 		total += killed;
 		if (killed == 0)
 			break;

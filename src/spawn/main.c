@@ -149,7 +149,7 @@ answer(struct spawn *s, int launcher, struct spawn_msg *m)
 	else if (m->op == SPAWN_LISTEN)
 		fd = agent_listen(m);
 	else
-		agent_kill(m);
+		agent_kill(s, m);
 	told = proc_send_fd(launcher, m, sizeof(*m), fd) == 0;
 	if (fd != -1)
 		close(fd);

@@ -34,7 +34,7 @@ struct spawn {
  */
 int agent_listen(struct spawn_msg *m);
 int agent_start(struct spawn *s, struct spawn_msg *m, int *release);
-void agent_kill(struct spawn_msg *m);
+void agent_kill(struct spawn *s, struct spawn_msg *m);
 /* May an agent have this uid and gid, and is the name one? */
 bool agent_allowed(const struct spawn_msg *m);
 /* Takes the terminal back after its agent: nobody's until the next start. */
