@@ -1,12 +1,14 @@
 /*
  * A line is built on the stack and leaves in one write(2) of at most PIPE_BUF bytes:
  * lines of several processes on one pipe never mix, and there is a last word when memory
- * has run out. What is printed may come from anybody: control characters (C0, DEL, C1)
- * and bytes that are not UTF-8 are escaped. A line that is too long ends in "...".
+ * has run out. Nobody waits for a logger that does not read. What is printed may come
+ * from anybody: control characters (C0, DEL, C1) and bytes that are not UTF-8 are
+ * escaped. A line that is too long ends in "...".
  */
 #include "log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,8 +21,11 @@
 
 enum { LINE_BYTES = 4096 }; /* PIPE_BUF on Linux */
 
+enum { LAST_WORD_MS = 200 };
+
 static const char *log_service = "berth";
 static bool log_debugging;
+static unsigned log_dropped; /* lines, since the last that was written */
 
 struct line {
 	char data[LINE_BYTES];
@@ -82,6 +87,45 @@ line_write(struct line *l)
 		continue;
 }
 
+/* A pipe that says it can be written to takes PIPE_BUF bytes at once. A logger that
+ * stands still, on a full disk perhaps, must not stop who logs. */
+static bool
+can_write(int wait_ms)
+{
+	struct pollfd p = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	return poll(&p, 1, wait_ms) != 0;
+}
+
+static void
+line_say_dropped(void)
+{
+	struct line line = {.len = 0};
+	char text[64];
+
+	snprintf(
+	    text, sizeof(text), ": warning: %u lines were dropped here", log_dropped);
+	log_dropped = 0;
+	line_put_text(&line, log_service);
+	line_put_text(&line, text);
+	line_write(&line);
+}
+
+static void
+line_send(struct line *l, bool last)
+{
+	if (!can_write(last ? LAST_WORD_MS : 0)) {
+		log_dropped++;
+		return;
+	}
+	if (log_dropped > 0)
+		line_say_dropped();
+	if (can_write(last ? LAST_WORD_MS : 0))
+		line_write(l);
+	else
+		log_dropped++;
+}
+
 /* `error` is an errno to name behind the text, or 0. Keeps errno. */
 __attribute__((format(printf, 3, 0))) static void
 emit(const char *level, int error, const char *format, va_list ap)
@@ -104,7 +148,7 @@ emit(const char *level, int error, const char *format, va_list ap)
 		line_put(&line, ": ", 2);
 		line_put_text(&line, strerror(error));
 	}
-	line_write(&line);
+	line_send(&line, strcmp(level, "fatal") == 0);
 	errno = saved;
 }
 

@@ -1,6 +1,7 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "log.h"
 
@@ -103,11 +104,47 @@ fatal_ends_with_its_status(void **state)
 	assert_string_equal(said, "unit: fatal: read 3: Permission denied\n");
 }
 
+/* The logger stands still, as on a full disk: who logs goes on, and says what is missing.
+ */
+static void
+a_logger_that_stands_still_stops_nobody(void **state)
+{
+	static char chunk[4096];
+	int fds[2], kept = dup(STDERR_FILENO);
+	char text[4096];
+	ssize_t n;
+
+	(void)state;
+	assert_int_equal(pipe(fds), 0);
+	fcntl(fds[0], F_SETFL, O_NONBLOCK);
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	memset(chunk, 'x', sizeof(chunk));
+	while (write(fds[1], chunk, sizeof(chunk)) > 0)
+		continue;
+	fcntl(fds[1], F_SETFL, 0);
+	dup2(fds[1], STDERR_FILENO);
+	log_init("unit");
+	for (int i = 0; i < 3; i++)
+		log_info("lost %d", i);
+	while (read(fds[0], text, sizeof(text)) > 0)
+		continue;
+	log_info("heard");
+	n = read(fds[0], text, sizeof(text) - 1);
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	close(fds[0]);
+	close(fds[1]);
+	text[n > 0 ? n : 0] = '\0';
+	assert_string_equal(
+	    text, "unit: warning: 3 lines were dropped here\nunit: info: heard\n");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nobody_can_forge_a_line),
+	    cmocka_unit_test(a_logger_that_stands_still_stops_nobody),
 	    cmocka_unit_test(a_long_line_is_cut_and_stays_one_write),
 	    cmocka_unit_test(levels_and_errno),
 	    cmocka_unit_test(debug_only_when_asked),
