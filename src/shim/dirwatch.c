@@ -45,8 +45,7 @@ retry(void *arg)
 	struct dirwatch *d = arg;
 
 	try_to_watch(d);
-	if (d->watching || d->fd == -1)
-		d->cb(d->arg);
+	d->cb(d->arg);
 }
 
 /* Sets *lost when the directory is watched no more. */
