@@ -10,6 +10,7 @@
 #include "launcher.h"
 #include "message.h"
 #include "table.h"
+#include "text.h"
 #include "when.h"
 
 /* What a person wants to see of a tool's input: a command, a file, an address; else all
@@ -138,9 +139,12 @@ answer(struct cli *cli, struct launcher *l, const struct args *args, yyjson_val 
 	int status = launcher_ask(l, "answer", request, LAUNCHER_ONCE, &reply);
 	if (status == CLI_OK && cli->json)
 		out_value(&out, yyjson_doc_get_root(reply));
-	else if (status == CLI_OK)
-		out_printf(&out, "%s: %s %s\n", json_str(row, "agent", "?"),
-		    json_str(row, "tool", "?"), allow ? "allowed" : "denied");
+	else if (status == CLI_OK) {
+		char *tool = text_cleaned(json_str(row, "tool", "?"), TEXT_LINE);
+		out_printf(&out, "%s: %s %s\n", json_str(row, "agent", "?"), tool,
+		    allow ? "allowed" : "denied");
+		free(tool);
+	}
 	yyjson_doc_free(reply);
 	return status;
 }

@@ -11,6 +11,7 @@
 #include "configfile.h"
 #include "json.h"
 #include "paths.h"
+#include "text.h"
 
 static int
 fail_read(const struct cli *cli, const char *path)
@@ -69,7 +70,9 @@ print_whole(const struct cli *cli, const char *member, const char *text)
 	struct out out = cli->out;
 
 	if (!cli->json) {
-		out_puts(&out, text);
+		char *clean = text_cleaned(text, TEXT_LINES);
+		out_puts(&out, clean);
+		free(clean);
 		return;
 	}
 	yyjson_mut_doc *doc = json_object();
