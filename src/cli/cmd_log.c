@@ -1,4 +1,8 @@
-/* berth log: the turns, oldest first, and with -f those that come. */
+/*
+ * berth log: the turns, oldest first, and with -f those that come. Ids are in the order
+ * of the turns, so what has been printed is all up to one id, but for the ends of those
+ * that were still open: what happens in an outage of any length is told afterwards.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,95 +14,169 @@
 #include "turn.h"
 #include "xmalloc.h"
 
-enum { DEFAULT_TURNS = 10, MAX_TURNS = 1000, FOLLOW_TURNS = 50 };
-
-struct seen {
-	char *id;
-	bool ended;
-};
+enum { DEFAULT_TURNS = 10, MAX_TURNS = 1000, PAGE_TURNS = 50 };
 
 struct logging {
 	struct cli *cli;
 	struct launcher *l;
 	const char *agent;
-	struct seen *seen; /* turns that have been printed */
-	size_t count;
-	char *first; /* id of the oldest turn to show */
+	char *newest; /* id: all turns up to it have been printed; NULL: there was none */
+	char **open;  /* ids of those whose end hasn't */
+	size_t open_count;
 };
 
+/* The newest turns; `before` isn't NULL: of those with a smaller id. */
 static int
-fetch(const struct logging *g, int64_t limit, struct rows *turns)
+fetch(const struct logging *g, int64_t limit, const char *before, struct rows *turns)
 {
 	yyjson_mut_doc *args = json_object();
 
 	if (g->agent != NULL)
 		json_add_str(args, "agent", g->agent);
+	if (before != NULL)
+		json_add_str(args, "before", before);
 	json_add_int(args, "limit", limit);
 	return launcher_rows(g->l, "turns", args, turns);
 }
 
-static struct seen *
-seen_find(struct logging *g, const char *id)
+static const char *
+turn_id(const struct rows *turns, size_t i)
 {
-	for (size_t i = g->count; i-- > 0;)
-		if (strcmp(g->seen[i].id, id) == 0)
-			return &g->seen[i];
-	return NULL;
+	return json_str(turns->row[i], "id", "");
+}
+
+static bool
+is_new(const struct logging *g, const char *id)
+{
+	return g->newest == NULL || strcmp(id, g->newest) > 0;
 }
 
 static void
-seen_add(struct logging *g, const char *id, bool ended)
+set_newest(struct logging *g, const char *id)
 {
-	g->seen = xreallocarray(g->seen, g->count + 1, sizeof(*g->seen));
-	g->seen[g->count++] = (struct seen){xstrdup(id), ended};
+	free(g->newest);
+	g->newest = xstrdup(id);
 }
 
-/* Where to begin: with the oldest of the first look; none of them for -n 0. */
 static void
-begin(struct logging *g, const struct rows *turns, int64_t limit)
+open_add(struct logging *g, const char *id)
 {
-	if (turns->count == 0)
-		return;
-	size_t oldest = limit == 0 ? 0 : turns->count - 1;
-	g->first = xstrdup(json_str(turns->row[oldest], "id", ""));
-	if (limit == 0)
-		seen_add(g, g->first, true);
+	g->open = xreallocarray(g->open, g->open_count + 1, sizeof(*g->open));
+	g->open[g->open_count++] = xstrdup(id);
 }
 
-/* One turn, as far as it hasn't been printed. `whole`: without waiting for its end. */
-static void
-show(struct logging *g, yyjson_val *turn, bool following)
+/* true: it was one. */
+static bool
+open_remove(struct logging *g, const char *id)
 {
-	const char *id = json_str(turn, "id", "");
-	struct seen *before = seen_find(g, id);
-	bool ended = json_int(turn, "ended_at", 0) != 0;
+	for (size_t i = 0; i < g->open_count; i++) {
+		if (strcmp(g->open[i], id) != 0)
+			continue;
+		free(g->open[i]);
+		g->open[i] = g->open[--g->open_count];
+		return true;
+	}
+	return false;
+}
+
+static void
+print(const struct logging *g, yyjson_val *turn, int parts)
+{
 	struct out out = g->cli->out;
-	int parts = 0;
 
-	if (before == NULL)
-		parts = ended || !following ? TURN_PROMPT | TURN_ANSWER : TURN_PROMPT;
-	else if (ended && !before->ended)
-		parts = TURN_ANSWER;
-	if (parts == 0)
-		return;
 	if (g->cli->json)
 		out_value_line(&out, turn);
 	else
 		turn_print(&out, turn, parts, cli_now());
-	if (before == NULL)
-		seen_add(g, id, ended);
-	else
-		before->ended = true;
+}
+
+/* One turn, as far as it hasn't been printed; from older to newer. */
+static void
+show(struct logging *g, yyjson_val *turn)
+{
+	const char *id = json_str(turn, "id", "");
+	bool ended = json_int(turn, "ended_at", 0) != 0;
+
+	if (is_new(g, id)) {
+		print(g, turn, ended ? TURN_PROMPT | TURN_ANSWER : TURN_PROMPT);
+		set_newest(g, id);
+		if (!ended)
+			open_add(g, id);
+	} else if (ended && open_remove(g, id)) {
+		print(g, turn, TURN_ANSWER);
+	}
 }
 
 static void
-show_all(struct logging *g, const struct rows *turns, bool following)
+show_all(struct logging *g, const struct rows *turns)
 {
 	for (size_t i = turns->count; i-- > 0;) /* they come newest first */
-		if (g->first == NULL ||
-		    strcmp(json_str(turns->row[i], "id", ""), g->first) >= 0)
-			show(g, turns->row[i], following);
-	fflush(g->cli->out.file);
+		show(g, turns->row[i]);
+}
+
+/* Those that were open and are older than what was looked at; a turn is the newest of
+ * those before the next possible id. */
+static int
+look_at_open(struct logging *g, const char *oldest)
+{
+	int status = CLI_OK;
+
+	for (size_t i = g->open_count; i-- > 0 && status == CLI_OK;) {
+		struct rows turns;
+		if (strcmp(g->open[i], oldest) >= 0)
+			continue;
+		char *next = xasprintf("%s0", g->open[i]);
+		status = fetch(g, 1, next, &turns);
+		if (status == CLI_OK)
+			show_all(g, &turns);
+		free(next);
+		rows_free(&turns);
+	}
+	return status;
+}
+
+/* Page by page, back to what is known. */
+static int
+look(struct logging *g)
+{
+	struct rows *pages = NULL;
+	size_t count = 0;
+	const char *oldest = NULL;
+	bool more = true;
+	int status = CLI_OK;
+
+	while (more && status == CLI_OK) {
+		pages = xreallocarray(pages, count + 1, sizeof(*pages));
+		struct rows *page = &pages[count++];
+		status = fetch(g, PAGE_TURNS, oldest, page);
+		more = page->count == PAGE_TURNS;
+		if (page->count > 0)
+			oldest = turn_id(page, page->count - 1);
+		more = more && is_new(g, oldest);
+	}
+	for (size_t i = count; status == CLI_OK && i-- > 0;)
+		show_all(g, &pages[i]);
+	if (status == CLI_OK && oldest != NULL)
+		status = look_at_open(g, oldest);
+	for (size_t i = 0; i < count; i++)
+		rows_free(&pages[i]);
+	free(pages);
+	return status;
+}
+
+/* The last ones; for `-n 0` none, but it is known where the new ones begin. */
+static int
+first_look(struct logging *g, int64_t limit)
+{
+	struct rows turns;
+	int status = fetch(g, limit == 0 ? 1 : limit, NULL, &turns);
+
+	if (status == CLI_OK && limit > 0)
+		show_all(g, &turns);
+	else if (status == CLI_OK && turns.count > 0)
+		set_newest(g, turn_id(&turns, 0));
+	rows_free(&turns);
+	return status;
 }
 
 static int
@@ -126,17 +204,12 @@ follow(struct logging *g, int64_t limit)
 {
 	struct launcher *events = launcher_new(g->cli, PATIENCE_LONG_MS);
 	bool begun = false;
-	struct rows turns;
 	int status = CLI_OK;
 
 	while (status == CLI_OK && (status = wait_for_turn(events)) == CLI_OK) {
-		status = fetch(g, begun ? FOLLOW_TURNS : limit == 0 ? 1 : limit, &turns);
-		if (status == CLI_OK && !begun)
-			begin(g, &turns, limit);
-		if (status == CLI_OK)
-			show_all(g, &turns, true);
-		begun = begun || status == CLI_OK;
-		rows_free(&turns);
+		status = begun ? look(g) : first_look(g, limit);
+		begun = true;
+		fflush(g->cli->out.file);
 	}
 	launcher_free(events);
 	return status;
@@ -147,12 +220,13 @@ print_once(struct logging *g, int64_t limit)
 {
 	struct out out = g->cli->out;
 	struct rows turns;
-	int status = fetch(g, limit, &turns);
+	int status = fetch(g, limit, NULL, &turns);
 
 	if (status == CLI_OK && g->cli->json)
 		out_json(&out, rows_json(&turns));
 	else if (status == CLI_OK)
-		show_all(g, &turns, false);
+		for (size_t i = turns.count; i-- > 0;)
+			print(g, turns.row[i], TURN_PROMPT | TURN_ANSWER);
 	if (status == CLI_OK && turns.count == 0)
 		cli_note(g->cli, "no turns yet");
 	rows_free(&turns);
@@ -186,10 +260,10 @@ log_exec(struct cli *cli, const struct args *args)
 		status = check_agent(&g);
 	if (status == CLI_OK)
 		status = following ? follow(&g, limit) : print_once(&g, limit);
-	for (size_t i = 0; i < g.count; i++)
-		free(g.seen[i].id);
-	free(g.seen);
-	free(g.first);
+	for (size_t i = 0; i < g.open_count; i++)
+		free(g.open[i]);
+	free(g.open);
+	free(g.newest);
 	launcher_free(g.l);
 	return status;
 }
