@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,7 +25,7 @@ struct host {
 	const struct host_kind *kind;
 	const char *name, *image, *projects, *home;
 	unsigned uid, gid;
-	bool inside, root;
+	bool inside, root; /* root: the container is root's, not a user's */
 	struct buf file, text;
 };
 
@@ -150,13 +152,27 @@ number(const char *variable, unsigned otherwise)
 	return n == 0 ? otherwise : n;
 }
 
+/* A container of root's has the machine's own ids; that of a user, some of them. */
+static bool
+whole_map(void)
+{
+	const char *path = or_else(getenv("BERTH_UID_MAP"), "/proc/self/uid_map");
+	FILE *file = fopen(path, "re");
+	unsigned inner = 1, outer = 1, count = 0;
+	bool read = file != NULL && fscanf(file, "%u %u %u", &inner, &outer, &count) == 3;
+
+	if (file != NULL)
+		fclose(file);
+	return read && inner == 0 && outer == 0 && count == UINT_MAX;
+}
+
 static void
 look_around(struct host *h, const struct args *args)
 {
 	h->inside = access("/run/berth", F_OK) == 0 ||
 		    access("/run/.containerenv", F_OK) == 0 ||
 		    access("/.dockerenv", F_OK) == 0;
-	h->root = !h->inside && geteuid() == 0;
+	h->root = h->inside ? whole_map() : geteuid() == 0;
 	h->uid = number("PUID", h->inside || h->root ? 1000 : (unsigned)getuid());
 	h->gid = number("PGID", h->inside || h->root ? 1000 : (unsigned)getgid());
 	h->home = h->inside ? "~" : or_else(getenv("HOME"), "/root");
@@ -219,12 +235,18 @@ save(struct host *h)
 
 /* ---- printing ---- */
 
+static const char *const *
+then_run(const struct host *h)
+{
+	return h->root ? h->kind->root_then : h->kind->user_then;
+}
+
 static void
 print_then(const struct host *h, struct out *o, const char *lead)
 {
 	struct buf line = BUF_INIT;
 
-	for (const char *const *then = h->kind->then; *then != NULL; then++) {
+	for (const char *const *then = then_run(h); *then != NULL; then++) {
 		buf_clear(&line);
 		fill(&line, h, *then);
 		out_printf(o, "%s%s\n", lead, buf_str(&line));
@@ -263,7 +285,7 @@ print_json(const struct host *h, bool saved)
 	json_add_str(doc, "text", buf_str(&h->text));
 	yyjson_mut_val *list =
 	    yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "then");
-	for (const char *const *then = h->kind->then; *then != NULL; then++) {
+	for (const char *const *then = then_run(h); *then != NULL; then++) {
 		buf_clear(&line);
 		fill(&line, h, *then);
 		yyjson_mut_arr_add_strcpy(doc, list, buf_str(&line));

@@ -7,7 +7,8 @@ struct host_kind {
 	const char *user_file, *root_file; /* where it belongs; NULL: it is not a file,
 					      but a command to run */
 	const char *text;
-	const char *const *then; /* what to run after it was saved; ends with NULL */
+	/* what to run after it was saved, as that user or as root; end with NULL */
+	const char *const *user_then, *const *root_then;
 };
 extern const struct host_kind host_kinds[]; /* ends with a NULL name */
 #endif

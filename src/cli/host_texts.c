@@ -8,10 +8,16 @@
 
 #include <stddef.h>
 
-static const char *const podman_then[] = {
+static const char *const podman_user_then[] = {
     "systemctl --user daemon-reload",
     "systemctl --user start @NAME@",
     "loginctl enable-linger            # so that it starts without anybody logging in",
+    NULL,
+};
+
+static const char *const podman_root_then[] = {
+    "systemctl daemon-reload",
+    "systemctl start @NAME@",
     NULL,
 };
 
@@ -165,12 +171,14 @@ static const char launchd_text[] =
 
 const struct host_kind host_kinds[] = {
     {"podman", "@HOME@/.config/containers/systemd/@NAME@.container",
-	"/etc/containers/systemd/@NAME@.container", podman_text, podman_then},
-    {"docker", NULL, NULL, docker_text, docker_then},
-    {"compose", "compose.yaml", "compose.yaml", compose_text, compose_then},
+	"/etc/containers/systemd/@NAME@.container", podman_text, podman_user_then,
+	podman_root_then},
+    {"docker", NULL, NULL, docker_text, docker_then, docker_then},
+    {"compose", "compose.yaml", "compose.yaml", compose_text, compose_then, compose_then},
     {"systemd", "/etc/systemd/system/@NAME@.service",
-	"/etc/systemd/system/@NAME@.service", systemd_text, systemd_then},
+	"/etc/systemd/system/@NAME@.service", systemd_text, systemd_then, systemd_then},
     {"launchd", "@HOME@/Library/LaunchAgents/berth.@NAME@.plist",
-	"/Library/LaunchAgents/berth.@NAME@.plist", launchd_text, launchd_then},
-    {NULL, NULL, NULL, NULL, NULL},
+	"@HOME@/Library/LaunchAgents/berth.@NAME@.plist", launchd_text, launchd_then,
+	launchd_then},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
 };

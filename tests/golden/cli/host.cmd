@@ -1,5 +1,10 @@
 #env PUID=1234
 #env PGID=1235
+# in a container of a user, then in one of root's
+echo '         0       1000          1' > uid_map
+export BERTH_UID_MAP="$PWD/uid_map"
+berth host install --podman --print
+echo '         0          0 4294967295' > uid_map
 berth host install --podman --print
 berth host install --docker --print --image registry.example/berth:1 --name b2
 berth host install --compose --print --projects /srv/work
