@@ -7,8 +7,8 @@
 #include "json.h"
 #include "launcher.h"
 
-/* Answered when it is done: an agent may need its time to end, and its shim to kill it.
- */
+/* Answered when it is done: an agent may need its time to end, its shim to kill it, and a
+ * restart both and a start. */
 enum { DONE_MS = 120000 };
 
 static int
@@ -24,7 +24,8 @@ ask(const struct cli *cli, struct launcher *l, const char *op, const struct args
 		json_add_bool(request, "now", args_has(args, "now"));
 	launcher_timeout(l, DONE_MS);
 	if (strcmp(op, "start") != 0 && cli->err.tty)
-		cli_note(cli, "waiting for %s to end", args->words[0]);
+		cli_note(cli, "waiting for %s to end%s", args->words[0],
+		    strcmp(op, "restart") == 0 ? " and start again" : "");
 	return launcher_ask(l, op, request,
 	    strcmp(op, "restart") == 0 ? LAUNCHER_ONCE : LAUNCHER_AGAIN, answer);
 }
@@ -143,7 +144,8 @@ const struct command cmd_restart = {
     .name = "restart",
     .synopsis = "AGENT [--reason TEXT]",
     .brief = "stop an agent and start it again",
-    .help = "The conversation is resumed. A turn that is cut by it is taken up again as "
+    .help = "Waits until it runs again. The conversation is resumed. A turn that is cut "
+	    "by it is taken up again as "
 	    "berth.toml says (on_cut).",
     .options = reason_options,
     .what = WHAT_AGENT,

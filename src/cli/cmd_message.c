@@ -220,7 +220,9 @@ const struct command cmd_retry = {
 	    "unanswered, interrupted, "
 	    "indeterminate or cancelled. berth itself never sends a message twice; "
 	    "whether to is yours to "
-	    "decide: an indeterminate one may have arrived.",
+	    "decide: an indeterminate one may have arrived. An interrupted one can't be "
+	    "retried while another message asks "
+	    "the agent to go on with it.",
     .what = WHAT_NONE,
     .min_words = 1,
     .max_words = 1,

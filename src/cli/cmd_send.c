@@ -313,8 +313,8 @@ static int
 send_it(struct sending *s)
 {
 	yyjson_doc *answer;
-	char *hint = xasprintf(
-	    "to send it for certain, and once: berth send --dedupe %s ... (as before)",
+	char *hint = xasprintf("this tells, and sends it if it wasn't: berth send "
+			       "--dedupe %s ... (as before)",
 	    s->dedupe);
 
 	launcher_unsure(s->l, hint);

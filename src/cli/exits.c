@@ -24,7 +24,7 @@ const struct cli_exit_row cli_exits[] = {
 	"printed."},
     {CLI_UNCERTAIN, "uncertain",
 	"Nobody can tell: the turn was cut (interrupted), a crash left delivery unproven "
-	"(indeterminate), or the launcher went away before it confirmed."},
+	"(indeterminate), or the launcher went away or fell silent before it confirmed."},
     {CLI_FORBIDDEN, "forbidden", "This user may not do that."},
     {CLI_SYSTEM, "system", "A system call failed, or memory ran out."},
     {130, "interrupted", "Ctrl-C. A message that was sent stays sent."},

@@ -6,6 +6,7 @@
 #include "launcher.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,6 +28,7 @@ struct launcher {
 	int error;       /* that lost the last connection */
 	int64_t since;   /* nobody has answered since then; 0: somebody does */
 	bool said, sent; /* sent: a request went out whose answer was lost */
+	bool asking;     /* it is one request with one answer, not a stream */
 	const char *unsure, *late;
 	int64_t deadline; /* -1: none */
 };
@@ -149,6 +151,9 @@ too_late(const struct launcher *l)
 int
 launcher_fail_deadline(const struct launcher *l)
 {
+	if (l->asking && l->sent && l->unsure != NULL)
+		return cli_fail(l->cli, CLI_UNCERTAIN, NULL, l->unsure,
+		    "the time given is over, and the launcher hasn't confirmed");
 	return cli_fail(l->cli, CLI_TIMEOUT, NULL, l->late, "the time given is over");
 }
 
@@ -281,12 +286,26 @@ fail_lost(const struct launcher *l, const char *op)
 static int
 fail_late(const struct launcher *l, const char *op)
 {
-	return cli_fail(l->cli, CLI_TIMEOUT, NULL, "`berth status` shows what is wrong",
+	if (too_late(l))
+		return launcher_fail_deadline(l);
+	return cli_fail(l->cli, l->unsure != NULL ? CLI_UNCERTAIN : CLI_TIMEOUT, NULL,
+	    l->unsure != NULL ? l->unsure : "`berth status` shows what is wrong",
 	    "the launcher hasn't answered `%s` for %d s", op, l->answer_ms / 1000);
 }
 
 /* Takes one line of the answer; false: that was the last. */
 typedef bool line_cb(yyjson_doc *line, void *arg);
+
+/* How long the next line may take: no longer than all of it may. */
+static int
+line_ms(const struct launcher *l)
+{
+	int64_t left = l->deadline < 0 ? INT_MAX : l->deadline - mono_ms();
+
+	if (l->deadline < 0 || (l->answer_ms >= 0 && left > l->answer_ms))
+		return l->answer_ms;
+	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
+}
 
 /* Reads until the answer's last line; *lost if the connection went before it. */
 static int
@@ -298,7 +317,7 @@ read_answer(struct launcher *l, const char *op, int64_t wanted, line_cb *cb, voi
 
 	*lost = false;
 	while (more) {
-		yyjson_doc *line = launcher_read(l, l->answer_ms, &number);
+		yyjson_doc *line = launcher_read(l, line_ms(l), &number);
 		if (line == NULL) {
 			*lost = !launcher_connected(l);
 			return *lost ? CLI_OK : fail_late(l, op);
@@ -320,6 +339,7 @@ exchange(struct launcher *l, const char *op, yyjson_mut_doc *args, enum launcher
 	int status = CLI_OK;
 
 	l->sent = false;
+	l->asking = true;
 	while (lost && status == CLI_OK) {
 		int64_t number = 0;
 		status = launcher_connect(l);
@@ -339,7 +359,10 @@ exchange(struct launcher *l, const char *op, yyjson_mut_doc *args, enum launcher
 		if (status == CLI_OK && lost &&
 		    (l->error == EPROTO || mono_ms() - l->since >= l->patience_ms))
 			status = fail_down(l, l->error);
+		if (status == CLI_OK && lost && too_late(l))
+			status = launcher_fail_deadline(l);
 	}
+	l->asking = false;
 	return status;
 }
 

@@ -35,8 +35,9 @@ void launcher_timeout(struct launcher *l, int ms);
  * this hint. */
 void launcher_deadline(struct launcher *l, int64_t deadline, const char *hint);
 int launcher_fail_deadline(const struct launcher *l);
-/* What to say, and how to end, when the connection was lost after a request of
- * LAUNCHER_AGAIN was sent and the launcher didn't come back; default: CLI_DOWN. */
+/* What to say, and to end with CLI_UNCERTAIN, when a request of LAUNCHER_AGAIN was sent
+ * and no answer came: the launcher went away and didn't come back (default: CLI_DOWN), or
+ * was silent for too long (default: CLI_TIMEOUT). */
 void launcher_unsure(struct launcher *l, const char *hint);
 
 /* One request, one answer (an object with "ok":true). Frees args (NULL: none). The caller
