@@ -174,14 +174,14 @@ text_fit_tail(struct buf *out, const char *text, int width)
 	buf_add(out, text, len);
 }
 
-void
-text_pad(struct buf *out, int used, int width)
+/* ---- wrapping ---- */
+
+static void
+add_spaces(struct buf *out, int count)
 {
-	for (; used < width; used++)
+	while (count-- > 0)
 		buf_addc(out, ' ');
 }
-
-/* ---- wrapping ---- */
 
 struct wrap {
 	struct buf *out;
@@ -201,7 +201,7 @@ wrap_newline(struct wrap *w)
 static void
 wrap_begin(struct wrap *w, int more)
 {
-	text_pad(w->out, 0, w->indent + more);
+	add_spaces(w->out, w->indent + more);
 	w->column = more;
 }
 
@@ -242,7 +242,7 @@ wrap_word(struct wrap *w, const char *word, size_t len, size_t blanks)
 		wrap_newline(w);
 		wrap_begin(w, w->hang);
 	} else {
-		text_pad(w->out, 0, (int)blanks);
+		add_spaces(w->out, (int)blanks);
 		w->column += (int)blanks;
 	}
 	if (w->column + columns > w->width)
@@ -295,7 +295,7 @@ wrap_code(struct wrap *w, const char *line, size_t len)
 	wrap_begin(w, 0);
 	for (size_t i = 0; i < len; i++) {
 		if (line[i] == '\t')
-			text_pad(w->out, 0, TAB_SPACES);
+			add_spaces(w->out, TAB_SPACES);
 		else
 			buf_addc(w->out, line[i]);
 	}

@@ -27,8 +27,6 @@ void text_fit(struct buf *out, const char *text, int width);
 /* The same, but the beginning is left out. */
 void text_fit_tail(struct buf *out, const char *text, int width);
 int text_width(const char *text);
-/* Appends as many spaces as `width` has over what `used` columns take. */
-void text_pad(struct buf *out, int used, int width);
 
 /* Appends clean text as lines that begin with `indent` spaces and end at `width` columns
  * (0: no limit). Words are kept whole where they can be; lines of code (in ``` fences, or
