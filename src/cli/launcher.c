@@ -246,6 +246,7 @@ static const struct error_row {
     {"too-late", CLI_NO, "`berth show ID` tells what became of it"},
     {"queue-full", CLI_UNDELIVERED,
 	"`berth inbox` shows what waits; `berth cancel ID` takes one out"},
+    {"volume-full", CLI_UNDELIVERED, "`berth doctor` shows how full it is"},
     {"busy", CLI_TIMEOUT, "try again"},
     {"config", CLI_NO, NULL},
 };

@@ -114,12 +114,14 @@ refuse_addressee(struct fifo *f, const char *name)
 
 /* A FIFO can't refuse: its lines stay in it, and its writers wait. Said once a wait. */
 static void
-wait_for_room(struct fifo *f, const struct agent *a)
+wait_for_room(struct fifo *f, const struct agent *a, enum message_added why)
 {
-	if (!f->waiting)
+	if (!f->waiting && why == MESSAGE_FULL)
 		log_warnx("fifo=%s waits: agent=%s has %lld messages waiting "
 			  "(delivery.max_queue)",
 		    f->name, a->name, (long long)f->all->l->settings.max_queue);
+	else if (!f->waiting)
+		log_warnx("fifo=%s waits: the volume is nearly full", f->name);
 	f->waiting = true;
 }
 
@@ -138,9 +140,9 @@ queue_line(struct fifo *f, struct agent *a, const struct parsed *p)
 	char id[ULID_LEN + 1];
 	enum message_added added = message_add(l->db, &m, id);
 
-	if (added == MESSAGE_FULL)
-		wait_for_room(f, a);
-	if (added == MESSAGE_FULL || added == MESSAGE_BUSY)
+	if (added == MESSAGE_FULL || added == MESSAGE_NO_ROOM)
+		wait_for_room(f, a, added);
+	if (added != MESSAGE_ADDED && added != MESSAGE_REPEATED)
 		return false;
 	f->waiting = false;
 	deliver_kick(a);

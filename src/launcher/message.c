@@ -6,6 +6,7 @@
 #include "log.h"
 #include "message.h"
 #include "store.h"
+#include "volume.h"
 
 static const char *const names[] = {
     [MS_QUEUED] = "queued",
@@ -159,6 +160,8 @@ message_add(struct db *db, const struct message_new *m, char id[static 27])
 	if (m->max_waiting > 0 && db_one_int(db, ST_MESSAGE_WAITING,
 				      DB_ARGS(DB_T(m->agent)), 0) >= m->max_waiting)
 		return MESSAGE_FULL;
+	if (m->max_waiting > 0 && volume_short())
+		return MESSAGE_NO_ROOM;
 	ulid_new(id);
 	result = db_change(db, &row, ST_MESSAGE_ADD,
 	    DB_ARGS(DB_T(id), DB_T(db_host(db)), DB_T(m->agent), DB_T(m->channel),

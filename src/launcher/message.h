@@ -60,13 +60,15 @@ bool message_event(struct db *db, const char *id, enum message_event event,
 struct message_new {
 	const char *agent, *channel, *thread, *sender, *text, *dedupe, *parent;
 	int64_t not_before, expires_at; /* 0: none */
-	int64_t max_waiting;            /* MESSAGE_FULL from there on; 0: no limit */
+	int64_t max_waiting; /* from outside: MESSAGE_FULL from there on, MESSAGE_NO_ROOM;
+				0: no limit */
 };
 enum message_added {
 	MESSAGE_ADDED,
 	MESSAGE_REPEATED,
-	MESSAGE_FULL, /* its agent has max_waiting in its queue already */
-	MESSAGE_BUSY  /* nothing was committed: again */
+	MESSAGE_FULL,    /* its agent has max_waiting in its queue already */
+	MESSAGE_NO_ROOM, /* the volume is nearly full */
+	MESSAGE_BUSY     /* nothing was committed: again */
 };
 /* Commits a new queued row; id gets its ULID, or that of the first row with this dedupe
  * key. */

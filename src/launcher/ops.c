@@ -15,6 +15,7 @@
 #include "ops.h"
 #include "paths.h"
 #include "store.h"
+#include "volume.h"
 #include "xmalloc.h"
 
 enum { TEXT_MAX = 1000000, ROLE_PERSON = 1, FIELD_MAX = 256 };
@@ -108,6 +109,12 @@ add(struct ipc_req *req, struct agent *a, struct message_new *m)
 		ipc_error(req, "queue-full",
 		    "%s already has %lld messages waiting (delivery.max_queue)", a->name,
 		    (long long)l->settings.max_queue);
+	else if (added == MESSAGE_NO_ROOM)
+		ipc_error(req, "volume-full",
+		    "the volume has only %lld MiB left, nothing was accepted: make room "
+		    "in "
+		    "/data",
+		    (long long)(volume_free() >> 20));
 	else if (added == MESSAGE_BUSY)
 		ipc_error(
 		    req, "busy", "the database is busy, nothing was accepted: try again");

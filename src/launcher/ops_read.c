@@ -16,6 +16,7 @@
 #include "spawner.h"
 #include "store.h"
 #include "tmux.h"
+#include "volume.h"
 
 enum { DEFAULT_LIMIT = 50, MAX_LIMIT = 1000, SLOW_START_MS = 60000 };
 
@@ -366,6 +367,19 @@ add_config(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 }
 
 static void
+volume_problem(struct problems *p)
+{
+	char what[64];
+
+	snprintf(what, sizeof(what), "the volume has %lld MiB left",
+	    (long long)(volume_free() >> 20));
+	problem(p, what,
+	    volume_short() ? "nothing new is accepted"
+			   : "with none left, berth stands still",
+	    0, "make room in /data");
+}
+
+static void
 add_parts(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc), *part;
@@ -377,6 +391,8 @@ add_parts(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 	yyjson_mut_obj_add_bool(doc, part, "up", tmux_up(l->tmux));
 	part = yyjson_mut_obj_add_obj(doc, root, "spawn");
 	yyjson_mut_obj_add_bool(doc, part, "up", spawner_up(l->spawner));
+	if (volume_low())
+		volume_problem(p);
 	if (!tmux_up(l->tmux))
 		problem(p, "tmux isn't there", "the launcher can't reach its server", 0,
 		    "see /data/log/tmux");

@@ -15,14 +15,14 @@ launcher_prompt_OBJ := $(call lt,prompt)
 launcher_screen_OBJ := $(call lt,screen)
 launcher_limit_OBJ := $(call lt,limit)
 
-launcher_message_OBJ := $(call lt,message store)
-launcher_approval_OBJ := $(call lt,approval store message)
+launcher_message_OBJ := $(call lt,message volume store)
+launcher_approval_OBJ := $(call lt,approval store message volume)
 launcher_agent_OBJ := $(call lt,agent process approval observe screen store)
-launcher_turn_OBJ := $(call lt,turn message store prompt transcript hooks limit conversation driver \
+launcher_turn_OBJ := $(call lt,turn message volume store prompt transcript hooks limit conversation driver \
 	driver_claude driver_command driver_demo)
-launcher_deliver_OBJ := $(call lt,deliver message store prompt screen turn)
-launcher_fifos_OBJ := $(call lt,fifos addressee message store)
-launcher_ops_OBJ := $(call lt,ops ops_read waiters addressee message store)
+launcher_deliver_OBJ := $(call lt,deliver message volume store prompt screen turn)
+launcher_fifos_OBJ := $(call lt,fifos addressee message volume store)
+launcher_ops_OBJ := $(call lt,ops ops_read waiters addressee message volume store)
 launcher_tmux_OBJ := $(call lt,tmux)
 reconcile_spec_OBJ := lttest/reconcile/spec.o
 reconcile_secrets_OBJ := lttest/reconcile/secrets.o lttest/reconcile/spec.o
