@@ -4,6 +4,7 @@
  */
 #include "config_impl.h"
 #include <string.h>
+#include "paths.h"
 
 #define LOWER  "abcdefghijklmnopqrstuvwxyz"
 #define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -127,7 +128,12 @@ config_check_uid(int64_t number)
 		       "the appliance's "
 		       "agent user";
 	if (number >= 900 && number <= 999)
-		return "is taken: 900 to 999 are berth's own users";
+		return "is taken: 900 to 999 are berth's own users; 1000 to 63999 are "
+		       "free";
+	if (number >= GID_TERMINALS && number < GID_TERMINALS + TERMINALS)
+		return "is taken: 64000 to 64999 are the groups of terminals, and a "
+		       "user's "
+		       "group has its number; 1000 to 63999 are free";
 	return NULL;
 }
 
@@ -137,6 +143,11 @@ config_check_gid(int64_t number)
 	if (number == 0)
 		return "is root's group: leave the key out for the agent group";
 	if (number >= 900 && number <= 999)
-		return "is taken: 900 to 999 are berth's own groups";
+		return "is taken: 900 to 999 are berth's own groups; 1000 to 63999 are "
+		       "free";
+	if (number >= GID_TERMINALS && number < GID_TERMINALS + TERMINALS)
+		return "is taken: 64000 to 64999 are the groups of terminals; 1000 to "
+		       "63999 "
+		       "are free";
 	return NULL;
 }

@@ -37,4 +37,6 @@
 #define CLAUDE_PROGRAM "/usr/local/bin/claude"
 
 enum { UID_BERTH = 900, UID_TMUX = 901, GID_FIFO = 902, UID_AGENT = 1000 };
+/* A terminal's number and GID_TERMINALS make the group of the agent that has it. */
+enum { GID_TERMINALS = 64000, TERMINALS = 1000 };
 #endif

@@ -31,7 +31,7 @@ enum spawn_error {
 	SPAWN_NO_PANE, /* START: no terminal registered for this agent */
 	SPAWN_BUSY, /* START: this agent's shim still runs; pid, start_time and pidfd are
 		       its */
-	SPAWN_REFUSED, /* uid or gid 0 or 900 to 999, or a bad name */
+	SPAWN_REFUSED, /* a uid or gid that is no agent's (users.h), or a bad name */
 	SPAWN_FAILED,  /* a system call failed: `sys_errno` */
 };
 

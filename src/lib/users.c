@@ -12,6 +12,13 @@
 
 enum { OURS_FROM = 900, OURS_TO = 999, PASSWD_MAX = 1 << 20 };
 
+bool
+users_id_allowed(uint32_t id)
+{
+	return id != 0 && id != UINT32_MAX && (id < OURS_FROM || id > OURS_TO) &&
+	       (id < GID_TERMINALS || id >= GID_TERMINALS + TERMINALS);
+}
+
 const char *
 env_get(char *const *env, const char *name)
 {
@@ -34,10 +41,10 @@ id_of(char *const *env, const char *name)
 		return UID_AGENT;
 	digits = text[strspn(text, "0123456789")] == '\0';
 	n = strtoul(text, NULL, 10);
-	if (digits && n > 0 && n < 4294967295UL && (n < OURS_FROM || n > OURS_TO))
+	if (digits && n <= UINT32_MAX && users_id_allowed((uint32_t)n))
 		return (unsigned)n;
-	log_warnx("%s=%s can't be an agent's: a number, not 0 (root) and not 900 to 999 "
-		  "(berth's own); %d is used",
+	log_warnx("%s=%s can't be an agent's: a number, not 0 (root), not 900 to 999 "
+		  "(berth's own) and not 64000 to 64999 (terminals'); %d is used",
 	    name, text, UID_AGENT);
 	return UID_AGENT;
 }

@@ -6,10 +6,14 @@
 #ifndef USERS_H
 #define USERS_H
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-/* PUID and PGID; 0, 900 to 999 and what is no number are refused, said so, and 1000 is
- * taken. */
+/* May an agent have this uid or gid? Not root's, not one of berth's own users (900 to
+ * 999), and not a terminal's (64000 to 64999), which opens that terminal. */
+bool users_id_allowed(uint32_t id);
+/* PUID and PGID; what an agent may not have and what is no number is refused, said so,
+ * and 1000 is taken. */
 uid_t users_default_uid(char *const *env);
 gid_t users_default_gid(char *const *env);
 /* "agent" or "agentN"; caller frees. */

@@ -23,15 +23,14 @@
 #include "paths.h"
 #include "proc.h"
 #include "spawn.h"
+#include "users.h"
 
-enum { UID_OURS_FROM = 900, UID_OURS_TO = 999, AGENT_OOM_SCORE = 500, KILL_ROUNDS = 20 };
-/* A terminal's number and this make the group of the agent that has it. */
-enum { GID_TERMINALS = 64000, TERMINALS = 1000 };
+enum { AGENT_OOM_SCORE = 500, KILL_ROUNDS = 20 };
 
 static bool
 id_allowed(uint32_t id)
 {
-	return id != 0 && id != UINT32_MAX && (id < UID_OURS_FROM || id > UID_OURS_TO);
+	return users_id_allowed(id);
 }
 
 static bool

@@ -473,7 +473,7 @@ def spawn(op, uid=1000, gid=1000, name="nobody", pid=0, magic=SPAWN_MAGIC, size=
 
 
 def test_spawn_refuses_ids_that_are_not_an_agents(trust):
-    bad = [spawn(op, **ids) for op in (LISTEN, START) for value in (0, 900, 901, 902, 950, 999, 4294967295)
+    bad = [spawn(op, **ids) for op in (LISTEN, START) for value in (0, 900, 901, 902, 950, 999, 64000, 64001, 64999, 4294967295)
            for ids in ({"uid": value}, {"gid": value})]
     assert trust.attempt("berth", *bad) == [("answered", f"{REFUSED} 0")] * len(bad)
 

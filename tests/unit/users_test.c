@@ -59,12 +59,15 @@ only_an_agents_number_is_taken(void **state)
 {
 	static const char *const refused[] = {"0", "00", "900", "901", "999", "-1", "+5",
 	    " 7", "7 ", "1e3", "0x3e8", "abc", "1000x", "4294967295", "4294967296",
-	    "99999999999999999999", "-18446744073709550516", "1000\n"};
+	    "99999999999999999999", "-18446744073709550516", "1000\n", "64000", "64001",
+	    "64999"};
 
 	(void)state;
 	assert_int_equal(uid_of("1"), 1);
 	assert_int_equal(uid_of("899"), 899);
 	assert_int_equal(uid_of("1000"), 1000);
+	assert_int_equal(uid_of("63999"), 63999);
+	assert_int_equal(uid_of("65000"), 65000);
 	assert_int_equal(uid_of("65534"), 65534);
 	assert_true(uid_of("4294967294") == 4294967294u);
 	assert_int_equal(uid_of(""), UID_AGENT);
