@@ -377,6 +377,7 @@ after_exit(struct agent *a)
 		bool crash = counts_as_crash(a);
 
 		a->crashes = crash ? a->crashes + 1 : a->crashes;
+		a->restarts++;
 		db_run(a->l->db, ST_AGENT_CRASHES,
 		    DB_ARGS(DB_T(a->name), DB_I(a->crashes), DB_I(1)), NULL);
 		if (a->crashes >= a->l->settings.max_crashes)

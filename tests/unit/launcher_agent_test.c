@@ -740,6 +740,7 @@ a_kill_from_outside_is_no_crash_loop(void **state)
 	}
 	assert_int_equal(a->crashes, 0);
 	assert_string_equal(world_sql("SELECT restarts FROM agents"), "10");
+	assert_int_equal(a->restarts, 10);
 }
 
 static void
