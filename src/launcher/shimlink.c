@@ -240,6 +240,8 @@ op_line(struct ipc_req *req, yyjson_val *args, void *ctx)
 	}
 	while (db_begin(db) == DB_BUSY)
 		log_debug("database busy, again");
+	if (json_bool(args, "reset", false))
+		turn_forgotten(a);
 	transcript_apply(a, json_str(args, "text", NULL));
 	a->applied = json_int(args, "next", a->applied);
 	db_run(db, ST_SESSION_APPLIED, DB_ARGS(DB_T(a->session), DB_I(a->applied)), NULL);

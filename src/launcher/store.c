@@ -125,6 +125,11 @@ static const char *const statements[ST_COUNT] = {
 	"turn IS NULL ORDER BY id",
     [ST_MESSAGE_TYPED] =
 	"SELECT state FROM messages WHERE id = ?1 AND agent = ?2 AND attempts > 0",
+    [ST_MESSAGE_RECORDED] =
+	"UPDATE messages SET recorded = 1 WHERE id = ?1 AND agent = ?2 AND recorded = 0",
+    [ST_MESSAGE_FORGOTTEN] = "UPDATE messages SET recorded = 0 WHERE agent = ?1 AND "
+			     "state IN ('delivering', 'delivered')",
+    [ST_MESSAGE_UNRECORDED] = "SELECT text FROM messages WHERE id = ?1 AND recorded = 0",
     [ST_MESSAGE_LINKS] = "SELECT id FROM messages WHERE parent = ?1 AND state = "
 			 "'interrupted' AND state IN "
 			 "('delivering', 'delivered', 'interrupted')",

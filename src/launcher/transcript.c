@@ -31,8 +31,17 @@ attachment(struct agent *a, yyjson_val *line)
 	yyjson_val *inner = json_get(line, "attachment");
 	const char *prompt = json_str(inner, "prompt", NULL);
 
-	if (prompt != NULL && strcmp(json_str(inner, "type", ""), "queued_command") == 0)
-		turn_absorbed(a, prompt);
+	if (prompt == NULL || strcmp(json_str(inner, "type", ""), "queued_command") != 0)
+		return;
+	turn_recorded(a, prompt);
+	turn_absorbed(a, prompt);
+}
+
+static void
+user_text(struct agent *a, const char *text)
+{
+	turn_recorded(a, text);
+	turn_seen(a, text);
 }
 
 /* A prompt of a person is a string, or an array with text parts; tool results are arrays
@@ -46,10 +55,10 @@ user(struct agent *a, yyjson_val *line)
 	if (json_bool(line, "isSidechain", false) || json_bool(line, "isMeta", false))
 		return;
 	if (yyjson_is_str(content))
-		turn_seen(a, yyjson_get_str(content));
+		user_text(a, yyjson_get_str(content));
 	yyjson_arr_foreach(
 	    content, i, n, part) if (strcmp(json_str(part, "type", ""), "text") == 0)
-	    turn_seen(a, json_str(part, "text", ""));
+	    user_text(a, json_str(part, "text", ""));
 }
 
 static void

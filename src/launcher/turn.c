@@ -24,6 +24,8 @@ enum {
 	MAX_CUTS = 5 /* of one message's work, and then once more */
 };
 
+#define HEADER "[berth "
+
 struct member {
 	char id[ULID_LEN + 1], parent[ULID_LEN + 1];
 	char *channel, *thread;
@@ -122,20 +124,28 @@ typed_state(struct agent *a, const char *id)
 	return s;
 }
 
+/* After the next header in a prompt, and whose it is; NULL: there is none. */
+static const char *
+next_header(const char *prompt, char id[static ULID_LEN + 1])
+{
+	const char *at = strstr(prompt, HEADER);
+
+	if (at != NULL)
+		snprintf(id, ULID_LEN + 1, "%.*s", ULID_LEN, at + strlen(HEADER));
+	return at != NULL ? at + strlen(HEADER) : NULL;
+}
+
 /* Late proof of what had gone back to the queue, or was in doubt: found by the ids in the
  * prompt. */
 static size_t
 prove_late(struct agent *a, const char *prompt, const char *proof, const char *turn)
 {
 	size_t found = 0;
-	const char *p = prompt;
+	char id[ULID_LEN + 1];
 
-	while ((p = strstr(p, "[berth ")) != NULL) {
-		char id[ULID_LEN + 1];
+	for (const char *p = prompt; (p = next_header(p, id)) != NULL;) {
 		struct message_change c = {.proof = proof, .turn = turn, .cause = proof};
 
-		p += strlen("[berth ");
-		snprintf(id, sizeof(id), "%.*s", ULID_LEN, p);
 		if (typed_state(a, id) != MS_COUNT &&
 		    message_event(a->l->db, id, ME_PROVEN, &c))
 			found++;
@@ -154,8 +164,8 @@ turn_prompt(struct agent *a, const char *prompt, const char *proof)
 		return;
 	begin(db);
 	if (!running)
-		open_turn(a, strstr(prompt, "[berth ") != NULL ? "message" : "terminal",
-		    prompt);
+		open_turn(
+		    a, strstr(prompt, HEADER) != NULL ? "message" : "terminal", prompt);
 	carried = prove(a, prompt, proof, running ? NULL : a->turn);
 	if (carried == 0)
 		carried = prove_late(a, prompt, proof, running ? NULL : a->turn);
@@ -186,16 +196,11 @@ turn_typed(struct agent *a, char ids[][ULID_LEN + 1], size_t count, const char *
 static bool
 in_doubt(struct agent *a, const char *prompt)
 {
-	const char *p = prompt;
+	char id[ULID_LEN + 1];
 
-	while ((p = strstr(p, "[berth ")) != NULL) {
-		char id[ULID_LEN + 1];
-
-		p += strlen("[berth ");
-		snprintf(id, sizeof(id), "%.*s", ULID_LEN, p);
+	for (const char *p = prompt; (p = next_header(p, id)) != NULL;)
 		if (message_next(typed_state(a, id), ME_PROVEN) != MS_COUNT)
 			return true;
-	}
 	return false;
 }
 
@@ -205,7 +210,7 @@ turn_seen(struct agent *a, const char *prompt)
 	struct db *db = a->l->db;
 	size_t carried;
 
-	if (strstr(prompt, "[berth ") == NULL || a->session[0] == '\0')
+	if (strstr(prompt, HEADER) == NULL || a->session[0] == '\0')
 		return;
 	begin(db);
 	if (a->turn[0] == '\0' && in_doubt(a, prompt))
@@ -217,6 +222,22 @@ turn_seen(struct agent *a, const char *prompt)
 	commit(db);
 	if (carried > 0)
 		deliver_proven(a);
+}
+
+void
+turn_recorded(struct agent *a, const char *prompt)
+{
+	char id[ULID_LEN + 1];
+
+	for (const char *p = prompt; (p = next_header(p, id)) != NULL;)
+		db_run(a->l->db, ST_MESSAGE_RECORDED, DB_ARGS(DB_T(id), DB_T(a->name)),
+		    NULL);
+}
+
+void
+turn_forgotten(struct agent *a)
+{
+	db_run(a->l->db, ST_MESSAGE_FORGOTTEN, DB_ARGS(DB_T(a->name)), NULL);
 }
 
 void
@@ -287,22 +308,42 @@ silent(struct agent *a, struct member *m, const char *reason)
 	end_chain(a, m, ME_SILENT, &c);
 }
 
-/* One prompt that names what was cut; the root of a chain is named, not its last link. */
-static void
-go_on(struct agent *a, struct member *m, const char *reason, int64_t not_before)
+/* What the agent is asked. The root of a chain is named, not its last link. A message
+ * that its conversation doesn't have is told again: a link of a chain as it was, for its
+ * text names the root. */
+static char *
+ask_to_go_on(struct agent *a, const struct member *m, const char *reason, bool cut)
 {
-	const char *root = m->parent[0] != '\0' ? m->parent : m->id;
-	char *text = xasprintf(
+	char *lost =
+	    cut ? db_one_text(a->l->db, ST_MESSAGE_UNRECORDED, DB_ARGS(DB_T(m->id)))
+		: NULL;
+	char *text;
+
+	if (lost != NULL && m->parent[0] != '\0')
+		return lost;
+	text = xasprintf(
 	    "Your work on message %s was cut (%s). Go on where you left off; if it "
-	    "was done already, give its answer again.",
-	    root, reason);
+	    "was done already, give its answer again.%s%s",
+	    m->parent[0] != '\0' ? m->parent : m->id, reason,
+	    lost != NULL ? "\n\nThis conversation doesn't have it any more. It was:\n\n"
+			 : "",
+	    lost != NULL ? lost : "");
+	free(lost);
+	return text;
+}
+
+/* One prompt that names what was cut; until: when a limit ends, 0 if a turn was cut. */
+static void
+go_on(struct agent *a, struct member *m, const char *reason, int64_t until)
+{
+	char *text = ask_to_go_on(a, m, reason, until == 0);
 	struct message_new child = {.agent = a->name,
 	    .channel = m->channel,
 	    .thread = m->thread,
 	    .sender = "berth",
 	    .text = text,
-	    .parent = root,
-	    .not_before = not_before};
+	    .parent = m->parent[0] != '\0' ? m->parent : m->id,
+	    .not_before = until};
 	struct message_change c = {.reason = reason, .cause = reason};
 	char id[ULID_LEN + 1];
 

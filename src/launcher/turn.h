@@ -29,6 +29,11 @@ void turn_typed(struct agent *a, char ids[][27], size_t count, const char *promp
 /* The transcript shows this prompt: it proves what its hook didn't (the hook's program
  * was killed), but begins no turn where one ran already. */
 void turn_seen(struct agent *a, const char *prompt);
+/* The transcript has this prompt: what of it is cut later, the resumed conversation
+ * knows. */
+void turn_recorded(struct agent *a, const char *prompt);
+/* The transcript was cut or replaced, and is read from its beginning. */
+void turn_forgotten(struct agent *a);
 /* A queued prompt was taken into the running turn. */
 void turn_absorbed(struct agent *a, const char *prompt);
 /* answer: the last text, may be NULL. until: Unix ms when a limit ends, 0 otherwise. */
