@@ -10,11 +10,14 @@
 #include <sys/random.h>
 #include "agent.h"
 #include "conversation.h"
+#include "db.h"
 #include "driver.h"
 #include "hooks.h"
 #include "json.h"
 #include "log.h"
 #include "paths.h"
+#include "shimlink.h"
+#include "store.h"
 #include "xmalloc.h"
 
 /* RFC 9562, version 4 */
@@ -61,6 +64,18 @@ conversation_begin(struct agent *a)
 	a->transcript = NULL;
 	a->applied = 0;
 	session_new(a, uuid);
+}
+
+void
+conversation_lost(struct agent *a)
+{
+	static const char what[] = "its transcript is gone: the conversation begins anew";
+
+	log_warnx("agent=%s session=%s %s", a->name, a->driver_id, what);
+	store_event(a->l->db, "session", a->session, "lost", what, NULL);
+	a->applied = 0;
+	db_run(a->l->db, ST_SESSION_APPLIED, DB_ARGS(DB_T(a->session), DB_I(0)), NULL);
+	shimlink_tail(a);
 }
 
 void

@@ -13,4 +13,8 @@ void conversation_add(struct agent *a, yyjson_mut_doc *doc);
 /* A new one: turns belong to a conversation, also those of a program that can't resume
  * any. */
 void conversation_begin(struct agent *a);
+
+/* It was resumed by its id, but its transcript is gone: it begins anew, and that is said.
+ */
+void conversation_lost(struct agent *a);
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "agent.h"
 #include "approval.h"
+#include "conversation.h"
 #include "db.h"
 #include "deliver.h"
 #include "driver.h"
@@ -129,6 +130,8 @@ op_started(struct ipc_req *req, yyjson_val *args, void *ctx)
 		log_warnx("agent=%s %s", a->name, warning);
 	store_event(a->l->db, "agent", a->name, a->resumed ? "resumed" : "begun",
 	    json_str(args, "domain", NULL), NULL);
+	if (!a->resumed && a->transcript != NULL && a->applied > 0)
+		conversation_lost(a);
 	ipc_ok(req, NULL);
 	agent_watch_ready(a);
 }
