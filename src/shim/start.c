@@ -340,6 +340,19 @@ choose_argv(yyjson_val *run, bool *resumed)
 	return strings_of(*resumed ? resume : json_get(run, "argv"));
 }
 
+/* What it would be stopped by: a dialog, a key that isn't bound. false: it is told. */
+static bool
+prepare_files(yyjson_val *run, struct started *out)
+{
+	struct buf undone = BUF_INIT;
+
+	ensure_files(json_get(run, "ensure"), &undone);
+	if (undone.len > 0)
+		out->error = buf_take(&undone);
+	buf_free(&undone);
+	return out->error == NULL;
+}
+
 void
 start_agent(yyjson_val *run, const struct start_where *where, struct started *out)
 {
@@ -353,11 +366,10 @@ start_agent(yyjson_val *run, const struct start_where *where, struct started *ou
 	*out = (struct started){.domain = "none"};
 	p.argv = choose_argv(run, &out->resumed);
 	p.env = environment_of(json_get(run, "env"));
+	make_dirs(json_get(run, "dirs"), &warning);
 	if (p.argv == NULL) {
 		out->error = xstrdup("the launcher named no program");
-	} else {
-		make_dirs(json_get(run, "dirs"), &warning);
-		ensure_files(json_get(run, "ensure"), &warning);
+	} else if (prepare_files(run, out)) {
 		prepare_domain(&p, run);
 		out->domain = p.domain.name;
 		fork_agent(&p, out);

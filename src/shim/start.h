@@ -23,8 +23,9 @@ struct started {
 	char *error;   /* why it was not started, a sentence */
 };
 
-/* Makes `dirs`, edits the files of `ensure`, forks and waits until exec has happened or
- * failed. The strings of `env` in run are overwritten: they may be secrets. */
+/* Makes `dirs`, edits the files of `ensure` (starts nothing if one can't be), forks and
+ * waits until exec has happened or failed. The strings of `env` in run are overwritten:
+ * they may be secrets. */
 void start_agent(yyjson_val *run, const struct start_where *where, struct started *out);
 /* Makes `group` the one that the terminal's keys go to; nothing if it is no terminal. */
 void start_foreground(int tty_fd, pid_t group);

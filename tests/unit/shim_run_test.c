@@ -917,15 +917,22 @@ typed_input_can_be_counted(void **state)
 }
 
 static void
-a_file_that_is_no_json_is_a_warning(void **state)
+a_file_that_is_no_json_is_kept_and_nothing_started(void **state)
 {
+	char *text;
+
 	(void)state;
 	make_file(HOME "/.claude.json", "not json");
-	run_script("exit 0", ",\"ensure\":[{\"file\":\"" HOME "/.claude.json\",\"set\":"
-			     "[{\"path\":[\"a\"],\"value\":1,\"how\":\"set\"}]}]");
+	run_script("touch $ROOM/ran",
+	    ",\"ensure\":[{\"file\":\"" HOME "/.claude.json\",\"set\":"
+	    "[{\"path\":[\"a\"],\"value\":1,\"how\":\"set\"}]}]");
 	shim_start();
-	await("started", "/.claude.json: left alone: not JSON");
-	assert_int_equal(exit_of(), 0);
+	await("exited", "\"error\":\"" HOME "/.claude.json: left alone: not JSON");
+	assert_int_equal(exit_of(), 127);
+	assert_int_equal(access(ROOM "/ran", F_OK), -1);
+	text = file_text(HOME "/.claude.json");
+	assert_string_equal(text, "not json");
+	free(text);
 }
 
 static void
@@ -1003,7 +1010,7 @@ main(void)
 	    T(the_registry_is_followed),
 	    T(the_transcript_is_followed_to_its_end),
 	    T(typed_input_can_be_counted),
-	    T(a_file_that_is_no_json_is_a_warning),
+	    T(a_file_that_is_no_json_is_kept_and_nothing_started),
 	    T(the_domain_keeps_others_out),
 #undef T
 	};
