@@ -58,6 +58,9 @@ add_settings(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *argv)
 	copy_list(a, settings, permissions, "allow");
 	copy_list(a, settings, permissions, "deny");
 	json_add_bool(settings, "skipDangerousModePermissionPrompt", true);
+	/* 2.1.197 asks about a project's servers though --strict-mcp-config starts none
+	 */
+	json_add_bool(settings, "enableAllProjectMcpServers", true);
 	text = json_line(settings, &len);
 	driver_argv_add(doc, argv, "--settings");
 	driver_argv_add(doc, argv, text);
