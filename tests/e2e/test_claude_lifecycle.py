@@ -53,7 +53,7 @@ def kill(claude, *pids):
 
 def place(row):
     """Which prompt of its conversation the message was, as its model saw it: what came before was there."""
-    assert row["state"] == "answered" and row["attempts"] == 1, row
+    assert row["state"] == "answered", row
     return int(re.fullmatch(r"ok [0-9a-f]{12} (\d+)", row["answer"])[1])
 
 
@@ -79,12 +79,12 @@ def continuation(claude, message):
 
 
 def run_into(claude, agent, script):
-    """Sends a message, and returns its id when its turn is running and the model has been asked `script`'s last."""
-    since = max((request["n"] for request in claude.endpoint.requests(kind=None)), default=0)
-    sent = claude.send(script, agent)
-    wanted = script.count("[[tool ") + 1
-    claude.wait(lambda: sum(any(message["id"] == sent for prompt in request["prompts"] for message in prompt["messages"])
-                            for request in claude.endpoint.requests(since=since)) == wanted, 30, f"{sent} is worked on")
+    """Sends a message whose last word its model never says. Returns its id, when its turn hangs there."""
+    claude.endpoint.reset()
+    sent = claude.send(script + " [[hang]]", agent)
+    asked = script.count("[[tool ") + 1
+    claude.wait(lambda: len(claude.endpoint.requests()) == asked, 30, f"{sent} is worked on")
+    claude.wait(lambda: claude.sh('grep -rqs "berth $1" ~agent/.claude/projects', sent), 10, "its transcript has it")
     return sent
 
 
@@ -101,26 +101,26 @@ def seconds_to_ready(events, killed):
 def test_killed_agent_is_back_in_its_conversation_within_5_s(claude, capsys):
     """With the default settings: a kill from outside of an agent that ran isn't counted as its crash, so each of them
     waits for the first backoff only, be they an hour apart or seconds."""
-    was, places, killed = rows(claude), ask_both(claude), []
-    sessions = keys(was, "session")
+    places, was, killed = ask_both(claude), wait_ready(claude), []
+    before = was
     for n in range(1, KILLS // len(BOTH) + 1):
-        before = wait_ready(claude)
         killed.append(time.time())
         kill(claude, *(row["pid"] for row in before))
         assert ask_both(claude) == [place + n for place in places]
-        after = rows(claude)
-        assert keys(after, "session", "resumed") == [[*session, True] for session in sessions]
+        after = wait_ready(claude)
+        assert keys(after, "session", "resumed") == [[row["session"], True] for row in was]
         assert not {row["pid"] for row in after} & {row["pid"] for row in before}
+        before = after
     took = sorted(seconds for name in BOTH for seconds in seconds_to_ready(claude.events("agent", name, 1000), killed))
     p95 = took[int(len(took) * 0.95) - 1]
     with capsys.disabled():
         print(f"\n{len(took)} kills to ready: median {statistics.median(took):.2f} s, p95 {p95:.2f} s, worst {took[-1]:.2f} s")
     assert len(took) == KILLS and p95 <= RESUMED_S
-    assert keys(rows(claude), "restarts") == [[row["restarts"] + len(killed)] for row in was]
+    assert keys(before, "restarts") == [[row["restarts"] + len(killed)] for row in was]
 
 
 def test_killed_in_the_middle_of_a_turn_it_goes_on_with_the_message(claude):
-    sent = run_into(claude, "one", '[[tool Bash {"command":"echo once >> cut"}]] [[hang]]')
+    sent = run_into(claude, "one", '[[tool Bash {"command":"echo once >> cut"}]]')
     kill(claude, claude.agent("one")["pid"])
     ended, child = claude.wait_message(sent, "answered"), continuation(claude, sent)
     states, causes = zip(*steps(claude, sent))
@@ -132,8 +132,25 @@ def test_killed_in_the_middle_of_a_turn_it_goes_on_with_the_message(claude):
     assert (claude.projects / "cut").read_text() == "once\n"
 
 
-def launcher_pid(claude):
-    return next(row["pid"] for row in claude.berth("status", check=False)["services"] if row["name"] == "launcher")
+def test_message_that_its_conversation_lacks_after_a_kill_is_told_again(claude, spare):
+    """Killed by a hook of its user's, which the CLI runs before it writes the prompt down and asks its model."""
+    hook = '[ "$BERTH_AGENT" != spare ] || [ -e /projects/killed ] || { touch /projects/killed; kill -9 $PPID; }'
+    settings = {"hooks": {"UserPromptSubmit": [{"hooks": [{"type": "command", "command": hook}]}]}}
+    claude.berth("stop", "spare")
+    claude.write("/data/home/agent/.claude/settings.json", json.dumps(settings), user=spare["uid"])
+    claude.berth("start", "spare")
+    ended = claude.ask("[[say nothing else says this]]", "spare")
+    assert (ended["state"], ended["answer"]) == ("answered", "nothing else says this")
+    assert (claude.projects / "killed").exists() and claude.agent("spare")["restarts"] == spare["restarts"] + 1
+    assert len([prompt for prompt in claude.endpoint.prompts() if "nothing else" in prompt["text"]]) == 1
+
+
+def kill_launcher(claude):
+    """Kills it as soon as there is one."""
+    def pid():
+        services = claude.berth("status", check=False)["services"]
+        return max(0, next(row["pid"] or 0 for row in services if row["name"] == "launcher"))
+    kill(claude, claude.wait(pid, 20, "there is a launcher"))
 
 
 def test_launcher_killed_again_and_again_costs_no_agent_and_no_message(claude, soak):
@@ -145,12 +162,13 @@ def test_launcher_killed_again_and_again_costs_no_agent_and_no_message(claude, s
     writers = [claude.background(writing, name, count) for name in BOTH]
     for _ in range(kills):
         there = len(claude.endpoint.prompts())
-        kill(claude, claude.wait(lambda: launcher_pid(claude), 20, "there is a launcher"))
+        kill_launcher(claude)
         claude.wait(lambda: len(claude.endpoint.prompts()) > there, 60, "one more message is delivered")
     sent = [[json.loads(line)["id"] for line in writer.communicate(timeout=120)[0].splitlines()] for writer in writers]
+    claude.wait(lambda: set(claude.berth("status")["launcher"]["queue"]) <= {"answered"}, 120, "all is answered")
+    ended = {row["id"]: row["answer"] for row in claude.berth("inbox", "-n", 1000)}
     for agent, ids in zip(BOTH, sent):
-        answers = [claude.wait_message(name, "answered")["answer"] for name in ids]
-        assert answers == [f"{agent} {n}" for n in range(1, count + 1)]
+        assert [ended[name] for name in ids] == [f"{agent} {n}" for n in range(1, count + 1)]
     arrived = [message["id"] for message in claude.endpoint.messages()]
     assert [[name for name in arrived if name in ids] for ids in sent] == sent and len(arrived) == 2 * count
     same = "pid", "shim_pid", "session", "restarts"
@@ -164,7 +182,7 @@ def test_restarted_container_goes_on_with_every_conversation_and_leaves_alone_wh
     places, resting = ask_both(claude), ask(claude, "spare")
     before = rows(claude, *BOTH, "spare")
     claude.berth("stop", "spare", "--reason", "a rest")
-    cut = run_into(claude, "two", "[[hang]]")
+    cut = run_into(claude, "two", "")
     if how == "power cut":
         claude.power_cut()
     else:
