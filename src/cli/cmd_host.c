@@ -113,13 +113,22 @@ check(const struct host *h)
 	return CLI_OK;
 }
 
+/* Inside, Podman says so in the environment, and in a file that a tmpfs on /run hides. */
+static bool
+podman_in_use(void)
+{
+	const char *container = getenv("container");
+
+	return (container != NULL && strcmp(container, "podman") == 0) ||
+	       access("/run/.containerenv", F_OK) == 0 ||
+	       access("/usr/bin/podman", X_OK) == 0;
+}
+
 /* The one asked for; else what this machine has, or what runs this container. */
 static int
 choose(struct host *h, const struct args *args)
 {
-	bool podman = access("/run/.containerenv", F_OK) == 0 ||
-		      access("/usr/bin/podman", X_OK) == 0;
-	const char *wanted = podman ? "podman" : "compose";
+	const char *wanted = podman_in_use() ? "podman" : "compose";
 	int given = 0;
 
 	for (const struct host_kind *kind = host_kinds; kind->name != NULL; kind++) {

@@ -1,3 +1,3 @@
 #launcher restart.json
 berth send main long
-berth send main away --dedupe mine --wait --timeout 300ms
+berth send main away --dedupe mine --wait --timeout 1500ms

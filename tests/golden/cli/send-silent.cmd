@@ -1,3 +1,2 @@
 #launcher restart.json
-berth send main silent --dedupe mine --wait --timeout 300ms
-berth send main silent --dedupe mine --wait --timeout 300ms --json
+berth send main silent --dedupe mine --wait --timeout 1500ms
