@@ -112,3 +112,23 @@ agents_style(const char *state)
 			return styles[i].style;
 	return STYLE_PLAIN;
 }
+
+static const struct {
+	const char *state, *until;
+} waiting_states[] = {
+    {"stopped", "it is started (berth start)"},
+    {"held", "somebody looks at it and starts it (berth status, berth start)"},
+    {"auth-failed", "somebody logs it in (berth attach)"},
+    {"crashed", "it is up again"},
+    {"limited", "its usage limit resets"},
+    {"awaiting-approval", "somebody answers what it asks (berth approvals)"},
+};
+
+const char *
+agents_until(const char *state)
+{
+	for (size_t i = 0; i < sizeof(waiting_states) / sizeof(waiting_states[0]); i++)
+		if (strcmp(waiting_states[i].state, state) == 0)
+			return waiting_states[i].until;
+	return NULL;
+}

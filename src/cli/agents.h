@@ -15,4 +15,7 @@ int agents_unknown(const struct cli *cli, const struct rows *agents, const char 
 int agents_choose(const struct cli *cli, const struct rows *agents, const char *asked,
     const char **name);
 enum style agents_style(const char *state);
+/* Of states that end by nothing but somebody's help, or much later: what ends it ("it is
+ * started (berth start)"); NULL of all others. */
+const char *agents_until(const char *state);
 #endif

@@ -62,39 +62,26 @@ choose_agent(struct sending *s, const struct rows *agents, const char **name)
 	if (named) {
 		s->first = 1;
 		asked = args->words[0];
+	} else if (asked == NULL && args->count == 1 &&
+		   agents_find(agents, args->words[0]) != NULL) {
+		return cli_fail(s->cli, CLI_USAGE, NULL,
+		    "berth send AGENT TEXT; `-` as the text sends standard input",
+		    "what is %s to be told?", args->words[0]);
 	} else if (asked == NULL && agents->count > 1 &&
 		   (args->count > 1 || could_be_name(args->words[0]))) {
-		return agents_find(agents, args->words[0]) != NULL
-			   ? cli_fail(s->cli, CLI_USAGE, NULL,
-				 "berth send AGENT TEXT; `-` as the text sends standard "
-				 "input",
-				 "what is %s to be told?", args->words[0])
-			   : agents_unknown(s->cli, agents, args->words[0]);
+		return agents_unknown(s->cli, agents, args->words[0]);
 	}
 	return agents_choose(s->cli, agents, asked, name);
 }
 
-/* States that end by nothing but somebody's help, or much later: whoever sends should
- * know. */
-static const struct {
-	const char *state, *until;
-} waiting_states[] = {
-    {"stopped", "it is started (berth start)"},
-    {"held", "somebody looks at it and starts it (berth status, berth start)"},
-    {"auth-failed", "somebody logs it in (berth attach)"},
-    {"crashed", "it is up again"},
-    {"limited", "its usage limit resets"},
-    {"awaiting-approval", "somebody answers what it asks (berth approvals)"},
-};
-
 static void
 note_state(struct sending *s, const char *state)
 {
-	for (size_t i = 0; i < sizeof(waiting_states) / sizeof(waiting_states[0]); i++)
-		if (strcmp(waiting_states[i].state, state) == 0)
-			snprintf(s->waits, sizeof(s->waits),
-			    "%s is %s: the message waits until %s", s->agent, state,
-			    waiting_states[i].until);
+	const char *until = agents_until(state);
+
+	if (until != NULL)
+		snprintf(s->waits, sizeof(s->waits),
+		    "%s is %s: the message waits until %s", s->agent, state, until);
 }
 
 static int

@@ -20,7 +20,7 @@ enum { STATUS_MS = 3000 };
 
 struct status {
 	const struct cli *cli;
-	bool parts; /* agents don't count */
+	bool parts; /* agents don't count, nor a configuration that isn't in use */
 	int exit;   /* of the launcher's answer */
 	yyjson_doc *answer;
 	struct service *services;
@@ -46,7 +46,8 @@ service_problems(const struct status *s)
 static bool
 counts(const struct status *s, yyjson_val *problem)
 {
-	return !s->parts || json_get(problem, "agent") == NULL;
+	return !s->parts || (json_get(problem, "agent") == NULL &&
+				!json_bool(problem, "config", false));
 }
 
 static size_t
@@ -322,7 +323,9 @@ status_exec(struct cli *cli, const struct args *args)
 static const struct cli_option status_options[] = {
     {'q', "quiet", NULL, "print nothing; the exit code tells", WHAT_NONE},
     {0, "parts", NULL,
-	"only berth's own parts, whatever the agents do: for health checks", WHAT_NONE},
+	"only berth's own parts, whatever agents do and berth.toml says: for health "
+	"checks",
+	WHAT_NONE},
     {0, NULL, NULL, NULL, WHAT_NONE},
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agents.h"
 #include "buf.h"
 #include "cli.h"
 #include "clock.h"
@@ -109,13 +110,27 @@ ask_queue(struct waiting *w)
 
 /* ---- lines ---- */
 
+/* What the agent came to while it worked on the message, or before it could. */
+static void
+on_agent(struct waiting *w, yyjson_val *event)
+{
+	const char *state = json_str(event, "new", ""), *until = agents_until(state);
+
+	if (strcmp(json_str(event, "id", ""), w->agent) != 0 || until == NULL)
+		return;
+	progress_clear(w);
+	cli_note(w->cli, "%s is %s: it goes on when %s", w->agent, state, until);
+}
+
 static void
 on_event(struct waiting *w, yyjson_val *event)
 {
-	if (strcmp(json_str(event, "id", ""), w->id) == 0) {
+	if (strcmp(json_str(event, "entity", ""), "agent") == 0)
+		on_agent(w, event);
+	else if (strcmp(json_str(event, "id", ""), w->id) == 0) {
 		free(w->state);
 		w->state = xstrdup(json_str(event, "new", "?"));
-	} else if (strcmp(w->state, "queued") == 0 && w->before != 0) {
+	} else if (w->progress && strcmp(w->state, "queued") == 0 && w->before != 0) {
 		/* One of those before it may have gone. */
 		if (w->queue == 0)
 			ask_queue(w);
@@ -173,12 +188,11 @@ begin(struct waiting *w)
 	json_add_str(args, "message", w->id);
 	json_add_str(args, "until", "ended");
 	w->wait = launcher_send(w->l, "wait", args);
-	if (!w->progress)
-		return CLI_OK;
 	args = json_object();
-	json_add_raw(args, "entity", "[\"message\"]");
+	json_add_raw(args, "entity", "[\"message\",\"agent\"]");
 	w->events = launcher_send(w->l, "subscribe", args);
-	ask_queue(w);
+	if (w->progress)
+		ask_queue(w);
 	return CLI_OK;
 }
 

@@ -1,0 +1,2 @@
+#launcher wait-approval.json
+berth send main hello --wait
