@@ -184,7 +184,7 @@ the_default_file_has_claude_where_that_is_installed(void **state)
 	(void)state;
 	assert_int_equal(config_count(c, "agents"), 2);
 	assert_string_equal(config_str(c, "agents.claude.driver"), "claude");
-	assert_int_equal(config_count(c, "agents.claude.secrets"), 2);
+	assert_int_equal(config_count(c, "agents.claude.secrets"), 4);
 	config_free(c);
 	free(text);
 }
@@ -207,7 +207,7 @@ the_default_files_examples_load(void **state)
 	}
 	c = load_ok(buf_str(&text));
 	assert_int_equal(config_count(c, "agents"), 3);
-	assert_int_equal(config_count(c, "agents.claude.secrets"), 2);
+	assert_int_equal(config_count(c, "agents.claude.secrets"), 4);
 	assert_string_equal(config_str(c, "agents.shell.driver"), "command");
 	config_free(c);
 	buf_free(&text);
