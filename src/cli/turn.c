@@ -34,6 +34,19 @@ header(const char *line, size_t len, const char **who, size_t *who_len)
 	return (size_t)(end - line) + 1 + (end + 1 < line + len && end[1] == ' ');
 }
 
+/* A line that Claude Code puts around a long paste: <pasted_content id="d7a7">, and its
+ * end. */
+static bool
+is_wrapper(const char *line, size_t len)
+{
+	static const char word[] = "pasted_content id=\"";
+	size_t at = len > 1 && line[1] == '/' ? 2 : 1;
+
+	return len > at + sizeof(word) && line[0] == '<' &&
+	       strncmp(line + at, word, sizeof(word) - 1) == 0 &&
+	       memcmp(line + len - 2, "\">", 2) == 0;
+}
+
 void
 turn_prompt(const char *prompt, struct buf *text, struct buf *who)
 {
@@ -51,7 +64,8 @@ turn_prompt(const char *prompt, struct buf *text, struct buf *who)
 			buf_add(text, name, name_len);
 			buf_adds(text, ") ");
 		}
-		buf_add(text, prompt + skip, len - skip + (prompt[len] == '\n'));
+		if (!is_wrapper(prompt, len) && (len > skip || text->len > 0))
+			buf_add(text, prompt + skip, len - skip + (prompt[len] == '\n'));
 		prompt += len + (prompt[len] == '\n');
 	}
 	if (messages > 1)

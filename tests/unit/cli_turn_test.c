@@ -30,6 +30,20 @@ headers_become_senders(void **state)
 }
 
 static void
+what_the_cli_wraps_a_paste_in_is_not_shown(void **state)
+{
+	(void)state;
+	reads("\n\n<pasted_content id=\"d7a7\">\n[berth " ID_1
+	      " 14:05 cli] one\n\n[berth " ID_2
+	      " 14:06 cli] two\n</pasted_content id=\"d7a7\">\n",
+	    "one\n\n(cli) two\n", "cli and 1 more");
+	reads("<pasted_content id=d7a7>\n<pasted_content id=\"",
+	    "<pasted_content id=d7a7>\n"
+	    "<pasted_content id=\"",
+	    "");
+}
+
+static void
 what_is_no_header_stays(void **state)
 {
 	static const char *const texts[] = {"plain", "", "[berth] x", "[berth " ID_1 "]",
@@ -46,6 +60,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(headers_become_senders),
+	    cmocka_unit_test(what_the_cli_wraps_a_paste_in_is_not_shown),
 	    cmocka_unit_test(what_is_no_header_stays),
 	};
 
