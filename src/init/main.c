@@ -74,21 +74,23 @@ keep_environment(void)
 	buf_free(&b);
 }
 
-/* The file as we wrote it for an image without Claude, or with it, and nobody has touched
- * it since? */
+/* The file as we wrote it for an image without Claude, and nobody has touched it since?
+ */
 static bool
-untouched(bool claude)
+untouched(void)
 {
 	struct buf now = BUF_INIT;
-	char *other = config_default_file(!claude);
+	char *ours = config_default_file(false);
 	bool same = buf_read_file(&now, CONFIG_FILE, CONFIG_MAX) == 0 &&
-		    strcmp(buf_str(&now), other) == 0;
+		    strcmp(buf_str(&now), ours) == 0;
 
 	buf_free(&now);
-	free(other);
+	free(ours);
 	return same;
 }
 
+/* An image that has Claude adds it to our own file. One without takes nothing out: an
+ * agent that is no longer desired is deleted, and its conversation with it. */
 static void
 first_configuration(void)
 {
@@ -96,7 +98,7 @@ first_configuration(void)
 	     there = access(CONFIG_FILE, F_OK) == 0;
 	char *text;
 
-	if (there && !untouched(claude))
+	if (there && !(claude && untouched()))
 		return;
 	text = config_default_file(claude);
 	if (file_replace(CONFIG_FILE, text, strlen(text), 0640, 0, 0) == -1)
