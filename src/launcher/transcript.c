@@ -11,6 +11,8 @@
 #include "transcript.h"
 #include "turn.h"
 
+enum { TOKENS_MAX = 1 << 30 }; /* of one message */
+
 /* With no turn open, it is one that became a turn, or a line of long ago. */
 static void
 queue_operation(struct agent *a, yyjson_val *line)
@@ -61,6 +63,15 @@ user(struct agent *a, yyjson_val *line)
 	    user_text(a, json_str(part, "text", ""));
 }
 
+/* An agent may write anything there: sums of it must stay numbers. */
+static int64_t
+tokens(yyjson_val *usage, const char *key)
+{
+	int64_t n = json_int(usage, key, 0);
+
+	return n >= 0 && n <= TOKENS_MAX ? n : 0;
+}
+
 static void
 assistant(struct agent *a, yyjson_val *line)
 {
@@ -68,13 +79,13 @@ assistant(struct agent *a, yyjson_val *line)
 		   *usage = json_get(message, "usage");
 	const char *id = json_str(message, "id", NULL);
 
-	if (usage == NULL || id == NULL || strcmp(id, a->last_usage_id) == 0)
+	if (usage == NULL || id == NULL ||
+	    strncmp(id, a->last_usage_id, sizeof(a->last_usage_id) - 1) == 0)
 		return;
 	snprintf(a->last_usage_id, sizeof(a->last_usage_id), "%s", id);
-	turn_tokens(a, json_int(usage, "input_tokens", 0),
-	    json_int(usage, "output_tokens", 0),
-	    json_int(usage, "cache_read_input_tokens", 0),
-	    json_int(usage, "cache_creation_input_tokens", 0));
+	turn_tokens(a, tokens(usage, "input_tokens"), tokens(usage, "output_tokens"),
+	    tokens(usage, "cache_read_input_tokens"),
+	    tokens(usage, "cache_creation_input_tokens"));
 }
 
 static const struct {

@@ -1183,6 +1183,28 @@ usage_is_counted_once_a_message(void **state)
 	check();
 }
 
+/* By the fuzzer: an id that is longer than we keep, and numbers whose sum is none (which
+ * ended the launcher when it told of them). */
+static void
+odd_usage_breaks_no_sum(void **state)
+{
+	static const char *const numbers[] = {"9223372036854775807",
+	    "9223372036854775806", "-5", "1e300", "18446744073709551615", "7"};
+	char text[256];
+
+	(void)state;
+	turn_prompt(a, header(typed("hello"), "x"), "hook");
+	for (size_t i = 0; i < 2 * COUNT(numbers); i++) {
+		snprintf(text, sizeof(text),
+		    "{\"type\":\"assistant\",\"message\":{\"id\":\"%040zu%040zu\","
+		    "\"usage\":{\"input_tokens\":%s}}}",
+		    i / 2, i / 2, numbers[i / 2]);
+		line(text);
+	}
+	assert_string_equal(world_sql("SELECT sum(tokens_in) FROM turns"), "7");
+	check();
+}
+
 static void
 odd_lines_are_harmless(void **state)
 {
@@ -1308,6 +1330,7 @@ main(void)
 	    TEST(text_parts_are_prompts_tool_results_are_not),
 	    TEST(an_old_queue_line_begins_no_turn),
 	    TEST(usage_is_counted_once_a_message),
+	    TEST(odd_usage_breaks_no_sum),
 	    TEST(odd_lines_are_harmless),
 	    TEST(random_histories_stay_consistent),
 	};
