@@ -87,6 +87,16 @@ $(BUILD)/others/%.o: tests/%.c $(BUILD)/gen/sql.h
 	@mkdir -p $(@D); echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) -U_GNU_SOURCE -D_GNU_SOURCE= -Isrc $(CFLAGS) -c -o $@ $<
 
+# Fuzz harnesses, by scripts/fuzz.sh: clang's libFuzzer. One includes the module that it drives, unless that
+# is libberth's; CC=clang SAN=1 FUZZ=1, so that everything they link counts and is checked.
+ifdef FUZZ
+CFLAGS += -fsanitize=fuzzer-no-link
+endif
+fuzz: $(patsubst tests/fuzz/%_fuzz.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c))
+$(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(LIB)
+	@mkdir -p $(@D); echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDLIBS)
+
 check: $(TESTS) all
 	@fail=0; for t in $(TESTS); do echo "== $${t##*/}"; $$t || { echo "== ended with status $$?"; fail=1; }; done; exit $$fail
 
@@ -102,5 +112,5 @@ format:
 clean:
 	rm -rf $(BUILD)
 
-.PHONY: all check golden others install format clean
+.PHONY: all check fuzz golden others install format clean
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
