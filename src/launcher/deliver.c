@@ -46,6 +46,8 @@ struct delivery {
 	char id[ULID_LEN + 1]; /* of its first message, once claimed */
 	int64_t typed_at;
 	long line; /* of all the pane's output, where it is typed */
+	bool submitted;
+	int there; /* looks in a row that found it in the editor after its submit */
 	int stash_looks;
 	int no_trace; /* looks in a row that found nothing of it */
 	long pending; /* unread bytes, -1 unknown */
@@ -91,6 +93,9 @@ deliver_proven(struct agent *a)
 	if (a->delivery == NULL || a->delivery->phase < PASTING || in_flight(a) > 0)
 		return;
 	log_debug("agent=%s delivered=%s", a->name, a->delivery->id);
+	if (a->driver->shown_ms > 0 && !a->delivery->submitted) /* a person did it */
+		tmux_runf(a->l->tmux, NULL, NULL, "set-option -pu -t %s @berth_submit",
+		    a->pane);
 	deliver_drop(a);
 }
 
@@ -114,11 +119,47 @@ move_in_flight(struct agent *a, enum message_event event, const char *cause)
 	launcher_changed(a->l);
 }
 
+/*
+ * The first submit is tmux's timer's, and ours if we see the paste before: whoever comes
+ * first takes it from the other, for a second one would send what a person has in the
+ * prompt by then. (Run by itself, if-shell would answer for each command in it.)
+ */
+static void
+add_submit_once(struct buf *line, const struct agent *a, int in_ms)
+{
+	buf_addf(line,
+	    "run-shell -b -d %d.%03d -C \"if-shell -F -t %s "
+	    "\\\"##{==:##{@berth_submit},%s}\\\" \\\"set-option -pu -t %s @berth_submit "
+	    "; send-keys -t %s %s\\\"\"",
+	    in_ms / 1000, in_ms % 1000, a->pane, a->delivery->id, a->pane, a->pane,
+	    a->driver->submit);
+}
+
 static void
 submit(struct agent *a)
 {
-	tmux_runf(
-	    a->l->tmux, NULL, NULL, "send-keys -t %s %s", a->pane, a->driver->submit);
+	struct delivery *d = a->delivery;
+	struct buf line = BUF_INIT;
+
+	if (d->submitted) {
+		tmux_runf(a->l->tmux, NULL, NULL, "send-keys -t %s %s", a->pane,
+		    a->driver->submit);
+		return;
+	}
+	d->submitted = true;
+	add_submit_once(&line, a, 0);
+	tmux_run(a->l->tmux, NULL, NULL, buf_str(&line));
+	buf_free(&line);
+	timer_in(d->timer, SUBMIT_AGAIN_MS);
+}
+
+/* A long paste is shown by a stand-in, as a person's is. In a prompt that was empty it is
+ * ours; after the submit it may be of a draft that came back. */
+static bool
+stands_in(const struct agent *a, const struct delivery *d, const char *typed)
+{
+	return a->driver->pasted != NULL && !(d->submitted && d->stash_looks > 0) &&
+	       screen_shows(typed, a->driver->pasted);
 }
 
 /* What became of a prompt that was typed and not proven, as far as its pane shows. */
@@ -146,8 +187,7 @@ trace_of(struct agent *a, const struct delivery *d, const char *text)
 	snprintf(header, sizeof(header), "[berth %s", d->id);
 	typed = screen_prompt_rows(rows + 1, y, a->driver->glyph);
 	if (prompt == SCREEN_DRAFT && typed != NULL && /* above it are earlier prompts */
-	    (screen_shows(typed, header) ||
-		(a->driver->pasted != NULL && screen_shows(typed, a->driver->pasted))))
+	    (screen_shows(typed, header) || stands_in(a, d, typed)))
 		return TRACE_THERE;
 	return d->pending == 0 ? TRACE_NONE : TRACE_UNCLEAR;
 }
@@ -161,6 +201,25 @@ give_up(struct agent *a, enum message_event event, const char *why)
 	deliver_kick(a);
 }
 
+/* Until it is submitted, it is looked for often: it may stand there any moment. */
+static bool
+soon(const struct delivery *d)
+{
+	return !d->submitted && mono_ms() - d->typed_at < SUBMIT_AGAIN_MS;
+}
+
+/* Again only where it must have been lost: read, and the prompt is there for two looks. A
+ * slow editor would take the same prompt twice. */
+static bool
+may_submit(const struct agent *a)
+{
+	struct delivery *d = a->delivery;
+
+	if (a->driver->shown_ms == 0 || !d->submitted)
+		return true;
+	return d->pending == 0 && ++d->there > 1;
+}
+
 /* A prompt is given back to the queue only after two looks that agree, lest its proof be
  * on its way. */
 static void
@@ -172,10 +231,13 @@ judged(bool ok, char *text, void *arg)
 
 	if (d == NULL || d->phase != TYPED)
 		return;
-	timer_in(d->timer, a->l->settings.confirm_timeout_ms);
+	timer_in(
+	    d->timer, soon(d) ? a->driver->shown_ms : a->l->settings.confirm_timeout_ms);
 	trace = ok ? trace_of(a, d, text) : TRACE_UNCLEAR;
-	if (trace == TRACE_THERE)
+	if (trace == TRACE_THERE && may_submit(a))
 		submit(a);
+	if (soon(d))
+		return;
 	d->no_trace = trace == TRACE_NONE ? d->no_trace + 1 : 0;
 	if (d->no_trace > 1)
 		give_up(a, ME_RELEASE, "the agent read it and took it for nothing");
@@ -195,7 +257,8 @@ no_proof_yet(void *arg)
 {
 	struct agent *a = arg;
 
-	shimlink_ask_pending(a);
+	if (!soon(a->delivery))
+		shimlink_ask_pending(a);
 	tmux_runf(a->l->tmux, judged, a,
 	    "display-message -p -t %s \"#{cursor_x} #{cursor_y}\" ; capture-pane -e -p "
 	    "-t %s",
@@ -203,7 +266,7 @@ no_proof_yet(void *arg)
 }
 
 static void
-await_proof(struct agent *a)
+await_proof(struct agent *a, int64_t look_in_ms)
 {
 	struct delivery *d = a->delivery;
 
@@ -212,7 +275,7 @@ await_proof(struct agent *a)
 	d->pending = -1;
 	timer_free(d->timer);
 	d->timer = timer_new(a->l->loop, no_proof_yet, a);
-	timer_in(d->timer, SUBMIT_AGAIN_MS);
+	timer_in(d->timer, look_in_ms);
 }
 
 /* ---- typing ---- */
@@ -256,10 +319,26 @@ pasted(bool ok, char *text, void *arg)
 		again_in(a, LOOK_AGAIN_MS);
 		return;
 	}
+	a->delivery->submitted = a->driver->shown_ms == 0; /* by tmux's timer, that is */
 	if (a->driver->hooks)
-		await_proof(a);
+		await_proof(
+		    a, a->driver->shown_ms > 0 ? a->driver->shown_ms : SUBMIT_AGAIN_MS);
 	else
 		terminal_is_proof(a);
+}
+
+static void
+add_submit(struct buf *line, const struct agent *a)
+{
+	const struct driver *d = a->driver;
+
+	if (d->shown_ms > 0) {
+		buf_addf(line, " ; set-option -p -t %s @berth_submit %s ; ", a->pane,
+		    a->delivery->id);
+		add_submit_once(line, a, d->gap_ms);
+	} else
+		buf_addf(line, " ; run-shell -b -d %d.%03d -C \"send-keys -t %s %s\"",
+		    d->gap_ms / 1000, d->gap_ms % 1000, a->pane, d->submit);
 }
 
 /* tmux runs the list without a pause, so mark and paste are there both or neither; the
@@ -273,11 +352,9 @@ type_prompt(struct agent *a, const struct buf *prompt)
 	tmux_quote(&line, prompt->data, prompt->len);
 	buf_addf(&line,
 	    " ; paste-buffer -dp -b berth-%s -t %s ; set-option -p -t %s @berth_msg %s ; "
-	    "set-option -p -t %s @berth_line %ld ; "
-	    "run-shell -b -d %d.%03d -C \"send-keys -t %s %s\"",
-	    a->name, a->pane, a->pane, a->delivery->id, a->pane, a->delivery->line,
-	    a->driver->gap_ms / 1000, a->driver->gap_ms % 1000, a->pane,
-	    a->driver->submit);
+	    "set-option -p -t %s @berth_line %ld",
+	    a->name, a->pane, a->pane, a->delivery->id, a->pane, a->delivery->line);
+	add_submit(&line, a);
 	tmux_run(a->l->tmux, pasted, a, buf_str(&line));
 	buf_free(&line);
 }
@@ -582,8 +659,10 @@ mark_read(bool ok, char *text, void *arg)
 	a->delivery = xcalloc(1, sizeof(*a->delivery));
 	snprintf(a->delivery->id, sizeof(a->delivery->id), "%s", id);
 	a->delivery->phase = TYPED;
+	a->delivery->submitted = a->driver->shown_ms == 0;
+	a->delivery->stash_looks = 1; /* there may have been a draft */
 	if (a->driver->hooks)
-		await_proof(a);
+		await_proof(a, SUBMIT_AGAIN_MS);
 	else
 		terminal_is_proof(a);
 }

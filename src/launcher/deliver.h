@@ -3,7 +3,8 @@
  * (is the agent ready, its prompt empty, nobody typing?), put a draft aside, look again,
  * claim the rows, then one tmux command list that marks the pane, pastes, and submits a
  * moment later by itself, so that a launcher which dies in between leaves either nothing
- * or the whole. Then wait for proof.
+ * or the whole; one that lives submits as soon as the editor shows the paste. Then wait
+ * for proof.
  */
 #ifndef DELIVER_H
 #define DELIVER_H

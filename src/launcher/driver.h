@@ -22,7 +22,9 @@ struct driver {
 				     or NULL */
 	int settle_ms;            /* between the prompt's appearance and the first key */
 	int gap_ms;               /* between the paste and the submit */
-	const char *home;         /* its directory under HOME */
+	int shown_ms; /* how often to look whether its editor shows the paste, to submit
+			 it then; gap_ms is for when it can't be seen. 0: don't look */
+	const char *home; /* its directory under HOME */
 	/* Fills what `run` answers (docs/protocols.md). false with *why if it can't be
 	 * started. */
 	bool (*runspec)(struct agent *a, yyjson_mut_doc *doc, const char **why);

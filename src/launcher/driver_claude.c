@@ -202,7 +202,8 @@ const struct driver driver_claude = {
     .pasted = "[Pasted text #",
     .limit_dialog = "Stop and wait for limit to reset", /* 2.1.197 */
     .settle_ms = 400,
-    .gap_ms = 120,
+    .gap_ms = 2000,
+    .shown_ms = 20, /* a submit that 2.1.197 reads with the paste costs the paste */
     .home = ".claude",
     .runspec = runspec,
 };

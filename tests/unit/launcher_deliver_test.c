@@ -144,6 +144,15 @@ static const struct driver claude = {.name = "claude",
     .glyph = GLYPH,
     .pasted = "[Pasted text #",
     .gap_ms = 120};
+/* One whose editor is looked at before the submit. */
+static const struct driver slow = {.name = "slow",
+    .hooks = true,
+    .submit = "C-x C-y",
+    .stash = "C-s",
+    .glyph = GLYPH,
+    .pasted = "[Pasted text #",
+    .gap_ms = 2000,
+    .shown_ms = 20};
 static const struct driver shell = {.name = "command", .submit = "Enter", .gap_ms = 150};
 
 static struct agent *a;
@@ -172,6 +181,12 @@ static int
 setup(void **state)
 {
 	return setup_with(state, &claude);
+}
+
+static int
+setup_slow(void **state)
+{
+	return setup_with(state, &slow);
 }
 
 static int
@@ -608,6 +623,141 @@ a_prompt_that_stands_there_is_submitted_again(void **state)
 	assert_state(id, "delivering");
 }
 
+/* ---- an editor that is looked at ---- */
+
+static const char *
+typed_rows(const char *id)
+{
+	static char rows[300];
+
+	snprintf(
+	    rows, sizeof(rows), "9 0\n" GLYPH " [berth %s 08:00 cli] hello" RULER, id);
+	return rows;
+}
+
+#define stood_in "22 0\n" GLYPH " [Pasted text #7 +4 lines]" RULER
+
+/* Read together, paste and submit would both be lost. */
+static void
+nothing_is_submitted_before_it_is_shown(void **state)
+{
+	const char *id = world_message(a, "hello"), *line;
+	char once[300];
+
+	(void)state;
+	deliver_kick(a);
+	line = type();
+	snprintf(once, sizeof(once),
+	    "-C \"if-shell -F -t %%1 \\\"##{==:##{@berth_submit},%s}\\\" \\\"set-option "
+	    "-pu "
+	    "-t %%1 @berth_submit ; send-keys -t %%1 C-x C-y\\\"\"",
+	    id);
+	/* what tmux does if we die now */
+	assert_non_null(strstr(line, " ; run-shell -b -d 2.000 -C"));
+	assert_non_null(strstr(line, once));
+	for (int i = 0; i < 10; i++) {
+		world_pass(20);
+		answer(expect("display-message"), true, screen());
+		assert_nothing_run();
+	}
+	world_pass(20);
+	answer(expect("display-message"), true, typed_rows(id));
+	line = expect("run-shell -b -d 0.000")->line;
+	assert_non_null(strstr(line, once));
+	assert_nothing_run();
+	turn_prompt(a, typed_rows(id), "hook");
+	assert_state(id, "delivered");
+	world_pass(120000);
+	assert_nothing_run();
+}
+
+static void
+what_a_person_submitted_is_not_submitted_again(void **state)
+{
+	const char *id = world_message(a, "hello");
+
+	(void)state;
+	deliver_kick(a);
+	type();
+	turn_prompt(a, typed_rows(id), "hook");
+	assert_string_equal(
+	    expect("set-option")->line, "set-option -pu -t %1 @berth_submit");
+	assert_null(a->delivery);
+}
+
+/* A slow editor still shows what it has read the submit of. */
+static void
+a_second_submit_needs_proof_that_the_first_was_lost(void **state)
+{
+	const char *id = world_message(a, "hello");
+
+	(void)state;
+	deliver_kick(a);
+	type();
+	world_pass(20);
+	answer(expect("display-message"), true, stood_in);
+	expect("run-shell");
+	world_pass(1200);
+	answer(expect("display-message"), true, typed_rows(id));
+	assert_nothing_run(); /* is it read? */
+	world_pass(3000);
+	deliver_pending(a, 2);
+	answer(expect("display-message"), true, typed_rows(id));
+	assert_nothing_run(); /* it isn't */
+	deliver_pending(a, 0);
+	for (int i = 0; i < 2; i++) {
+		assert_nothing_run();
+		world_pass(3000);
+		answer(expect("display-message"), true, typed_rows(id));
+	}
+	assert_string_equal(expect("send-keys")->line, "send-keys -t %1 C-x C-y");
+}
+
+/* With a draft put aside, a stand-in after the submit may be the draft's. */
+static void
+a_draft_that_came_back_is_not_submitted(void **state)
+{
+	const char *id = world_message(a, "hello");
+
+	(void)state;
+	deliver_kick(a);
+	answer(expect("display-message"), true, draft());
+	expect("C-s");
+	world_pass(80);
+	type();
+	world_pass(20);
+	answer(expect("display-message"), true, stood_in);
+	expect("run-shell"); /* this one is ours */
+	deliver_pending(a, 0);
+	world_pass(1200);
+	answer(expect("display-message"), true, stood_in);
+	assert_nothing_run();
+	assert_state(id, "delivering");
+}
+
+/* The launcher died after the paste: tmux's submit came, or ours does. */
+static void
+the_next_life_submits_what_stands_there(void **state)
+{
+	const char *id = world_message(a, "hello");
+	const struct message_change c = {.delivery = id};
+
+	(void)state;
+	message_event(world.db, id, ME_CLAIM, &c);
+	deliver_recover(a);
+	answer(expect("#{@berth_msg}"), true, id);
+	world_pass(1199);
+	assert_nothing_run();
+	world_pass(1);
+	answer(expect("display-message"), true, stood_in);
+	assert_non_null(strstr(expect("run-shell")->line, "@berth_submit"));
+	for (int i = 0; i < 4; i++) {
+		world_pass(i == 0 ? 1200 : 3000);
+		answer(expect("display-message"), true, stood_in);
+		assert_nothing_run(); /* it may be a person's */
+	}
+}
+
 /* Never into a dialog, and never while it works. */
 static void
 nothing_is_submitted_where_it_could_answer(void **state)
@@ -973,6 +1123,7 @@ int
 main(void)
 {
 #define TEST(f)  cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define SLOW(f)  cmocka_unit_test_setup_teardown(f, setup_slow, teardown)
 #define SHELL(f) cmocka_unit_test_setup_teardown(f, setup_shell, teardown)
 	const struct CMUnitTest tests[] = {
 	    TEST(look_claim_paste_proof),
@@ -995,6 +1146,11 @@ main(void)
 	    TEST(a_refused_paste_goes_back),
 	    TEST(what_is_never_taken_fails),
 	    TEST(a_prompt_that_stands_there_is_submitted_again),
+	    SLOW(nothing_is_submitted_before_it_is_shown),
+	    SLOW(what_a_person_submitted_is_not_submitted_again),
+	    SLOW(a_second_submit_needs_proof_that_the_first_was_lost),
+	    SLOW(a_draft_that_came_back_is_not_submitted),
+	    SLOW(the_next_life_submits_what_stands_there),
 	    TEST(nothing_is_submitted_where_it_could_answer),
 	    TEST(two_looks_that_find_nothing_give_it_back),
 	    TEST(one_unclear_look_begins_the_count_anew),
