@@ -104,6 +104,7 @@ struct agent {
 	char *transcript;
 	int64_t applied;         /* bytes of the transcript */
 	char turn[ULID_LEN + 1]; /* open turn, "" if none */
+	bool worked;             /* on it, says the registry */
 	bool resumed;
 	char last_usage_id[64]; /* of the last counted message in the transcript */
 

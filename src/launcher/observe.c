@@ -22,6 +22,7 @@ enum {
 	    300, /* only while a program without hooks has a turn open, or starts */
 	ESC_GRACE_MS =
 	    2000, /* idle with an open turn: a Stop hook may still be on its way */
+	IDLE_GRACE_MS = 10000, /* the same, when it has not been seen to work on it yet */
 	ANSWER_MAX = 1 << 20,
 };
 
@@ -51,7 +52,7 @@ watch_for_interrupt(struct agent *a)
 	if (a->quiet_timer == NULL)
 		a->quiet_timer = timer_new(a->l->loop, quiet_with_turn, a);
 	if (!timer_armed(a->quiet_timer))
-		timer_in(a->quiet_timer, ESC_GRACE_MS);
+		timer_in(a->quiet_timer, a->worked ? ESC_GRACE_MS : IDLE_GRACE_MS);
 }
 
 void
@@ -59,6 +60,7 @@ agent_observe(struct agent *a, const char *source)
 {
 	if (!agent_has_process(a) || a->agent_pid == 0)
 		return;
+	a->worked |= a->registry == REG_BUSY || a->registry == REG_WAITING;
 	if (a->registry == REG_WAITING)
 		agent_event(a, AE_WAITING, source, "%s", a->waiting_for);
 	else if (a->compacting)

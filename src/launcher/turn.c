@@ -76,6 +76,7 @@ open_turn(struct agent *a, const char *origin, const char *prompt)
 	    .entity = "turn", .id = a->turn, .new_state = "open", .cause = origin};
 
 	ulid_new(a->turn);
+	a->worked = a->registry == REG_BUSY || a->registry == REG_WAITING;
 	db_change(a->l->db, &row, ST_TURN_ADD,
 	    DB_ARGS(DB_T(a->turn), DB_T(db_host(a->l->db)), DB_T(a->name),
 		DB_T(a->session), DB_T(origin), DB_T(prompt), DB_I(wall_ms())),

@@ -832,6 +832,14 @@ an_interrupted_turn_ends(void **state)
 	world_pass(1);
 	assert_string_equal(a->turn, "");
 	assert_int_equal(a->state, AS_READY);
+	/* one that a slow CLI is only about to begin is given more time */
+	ulid_new(a->turn);
+	a->worked = false;
+	agent_observe(a, "hook");
+	world_pass(9999);
+	assert_string_not_equal(a->turn, "");
+	world_pass(1);
+	assert_string_equal(a->turn, "");
 	/* but not one that goes on */
 	ulid_new(a->turn);
 	agent_observe(a, "hook");
