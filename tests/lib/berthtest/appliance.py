@@ -129,11 +129,12 @@ class Appliance(Container):
         """Sends a message; returns its id."""
         return self.berth("send", *options, "--to", agent, "-", input=text)["id"]
 
-    def send_all(self, texts, agent):
-        """Sends many, texts or bytes, in order and as fast as it can; returns their ids."""
+    def send_all(self, texts, agent, *options):
+        """Sends many, texts or bytes, in order and as fast as it can, each with these options; returns their ids."""
         lines = [base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode() for text in texts]
-        sent = self.sh('while read -r text; do printf %s "$text" | base64 -d | berth send --to "$1" - || exit; done',
-                       agent, input="".join(line + "\n" for line in lines), timeout=300).stdout.split()
+        said = self.sh('while read -r text; do printf %s "$text" | base64 -d | berth send "$@" - || exit; done',
+                       *options, "--to", agent, input="".join(line + "\n" for line in lines), timeout=300).stdout
+        sent = [line.split()[0] for line in said.splitlines()]
         assert len(sent) == len(texts), f"{len(texts)} messages were sent, {len(sent)} ids came"
         return sent
 
