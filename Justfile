@@ -11,10 +11,10 @@ _list:
 up:
     @scripts/up
 
-# Stop it and remove the container; the volumes stay
+# Stop it and remove the container; the volumes and what you chose stay (--forget: not the choices)
 [no-exit-message]
-down:
-    @scripts/down
+down *args:
+    @scripts/down "$@"
 
 # Build the image if its inputs changed
 [no-exit-message]
@@ -88,7 +88,7 @@ musl:
 musl-claude *args:
     @scripts/musl-claude.sh "$@"
 
-# Fuzz each parser for a while: ./just fuzz 20 (seconds)
+# Fuzz each parser for a while: ./just fuzz 20 (seconds), ./just fuzz 600 toml
 [no-exit-message]
 fuzz *args:
     @scripts/dev scripts/fuzz.sh "$@"

@@ -4,6 +4,8 @@
 repo=$(dirname "${scripts:?}")
 # Everything made here that outlives a run and isn't a build result of the checkout.
 cache=${BERTH_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/berth}
+# What was chosen, a file an appliance, which no cleaning of caches takes along.
+state=${BERTH_STATE:-${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/berth}
 
 say() { echo "berth: $*" >&2; }
 

@@ -1,7 +1,7 @@
 """The shell scripts that meet Alpine's shell and tools: those of the image (rootfs) and of its making
 (scripts/image). They run under busybox's shell and applets, in a folder that stands for the root; what no
 busybox has (s6, tmux, apk, npm, berth's own programs) are stand-ins that write down how they were called.
-Runs in the dev image.
+So do the recipes' scripts, with a stand-in for the engine. Runs in the dev image.
 """
 
 import os
@@ -390,3 +390,169 @@ def test_busybox_can_what_the_dockerfile_asks(root):
     assert (ran.returncode, ran.stderr) == (0, "")
     assert os.lstat(root.path / "out/link").st_mtime == 1000000
     assert os.access(root.path / "b", os.X_OK)
+
+
+# ---- the recipes' scripts ----------------------------------------------------------------------
+
+ENGINE = """
+for last; do :; done
+case "$1 $*" in
+info*Rootless*) echo false ;;
+*/nothing | build*) echo "/nothing: not found" >&2; exit 127 ;;
+run*)
+    for word; do printf '%s\\n' "$word"; done > "$ENGINE_DIR/run"
+    env > "$ENGINE_DIR/environment" ;;
+rm*) [ "$2" = -f ] || rm -f "$ENGINE_DIR/run" ;;
+container*)
+    grep -qsxF "$last" "$ENGINE_DIR/run" || exit 1
+    case $* in
+    *Running*) echo true ;;
+    *berth.*) sed -n "s/^$(expr "$*" : '.*"\\(berth[.a-z]*\\)"')=//p" "$ENGINE_DIR/run" ;;
+    esac ;;
+exec*' cat /data/berth.toml') echo '# text' ;;
+exec*send*) cat "$ENGINE_DIR/answer" ;;
+exec*mv*) [ ! -e "$ENGINE_DIR/full" ] ;;
+esac
+"""
+
+
+class Recipes:
+    """A checkout in a folder with a space in its name, its scripts, and an engine that starts nothing."""
+
+    def __init__(self, root):
+        self.root, self.checkout, self.state = root, root.path / "a checkout", root.path / "state"
+        self.engine_dir = root.path / "engine"
+        self.engine_dir.mkdir()
+        shutil.copytree(REPO / "scripts", self.checkout / "scripts")
+        shutil.copytree(REPO / "compose", self.checkout / "compose")
+        build = self.checkout / "scripts/build.sh"
+        build.write_text(f'echo "build agents=${{AGENTS:-}} claude=${{CLAUDE_VERSION:-}} $*" >> {root.log}; echo localhost/an-image\n')
+        (root.path / "podman.sh").write_text(ENGINE)
+        root.stand_in("podman", f'. {root.path}/podman.sh')
+        (root.bin / "cksum").symlink_to(shutil.which("cksum"))      # Alpine's busybox has it, Debian's hasn't
+
+    def run(self, script, *arguments, **environment):
+        return self.root.run(self.checkout / "scripts" / script, *arguments, ENGINE_DIR=str(self.engine_dir),
+                             BERTH_CACHE=str(self.root.path / "a cache"), BERTH_STATE=str(self.state), **environment)
+
+    def started(self):
+        """The words of the engine's last run."""
+        return (self.engine_dir / "run").read_text().splitlines()
+
+    def given(self, variable):
+        """What the container gets of it, or None."""
+        if ["-e", variable] not in [self.started()[i:i + 2] for i in range(len(self.started()))]:
+            return None
+        return re.search(rf"^{variable}=(.*?)$(?=\n\w+=|\n*\Z)", (self.engine_dir / "environment").read_text(), re.M | re.S)[1]
+
+
+@pytest.fixture
+def recipes(root):
+    return Recipes(root)
+
+
+def test_up_goes_on_where_down_left(recipes):
+    projects = recipes.root.path / "my code, *"
+    projects.mkdir()
+    key = "it's a \"key\"\nof two $lines"
+    ran = recipes.run("up", AGENTS="claude", CLAUDE_VERSION="2.1.197", BERTH_PROJECTS=str(projects), BERTH_HARDENED="1",
+                      BERTH_RUN_FLAGS="-p 80:80 --label x=*", ANTHROPIC_API_KEY=key, BERTH__HOST__NAME="h", TZ="Asia/Tokyo",
+                      PUID="1234", PGID="1235")
+    assert ran.returncode == 0, ran.stderr
+    first = recipes.started()
+    assert first[first.index("-v") + 1] == f"{projects}:/projects"
+    assert {"--read-only", "SETUID", "80:80", "x=*"} <= set(first)
+    assert recipes.root.calls().count("build agents=claude claude=2.1.197 ") == 1
+    assert recipes.given("ANTHROPIC_API_KEY") == key
+
+    assert recipes.run("down").returncode == 0
+    assert not (recipes.engine_dir / "run").exists()
+    kept = recipes.state / "berth"
+    assert kept.stat().st_mode & 0o777 == 0o600 and recipes.state.stat().st_mode & 0o777 == 0o700
+    assert not list(recipes.state.glob("*.*"))
+
+    assert recipes.run("up").returncode == 0
+    assert recipes.started() == first
+    assert recipes.root.calls().count("build agents=claude claude=2.1.197 ") == 2
+    assert {name: recipes.given(name) for name in ("ANTHROPIC_API_KEY", "BERTH__HOST__NAME", "TZ", "PUID", "PGID")} == {
+        "ANTHROPIC_API_KEY": key, "BERTH__HOST__NAME": "h", "TZ": "Asia/Tokyo", "PUID": "1234", "PGID": "1235"}
+
+
+def test_what_is_said_anew_counts_and_nothing_takes_it_back(recipes):
+    recipes.run("up", AGENTS="claude", BERTH_PROJECTS="/tmp", ANTHROPIC_API_KEY="one")
+    recipes.run("down")
+    recipes.run("up", AGENTS="", BERTH_PROJECTS="", ANTHROPIC_API_KEY="two")
+    recipes.run("down")
+    assert recipes.run("up").returncode == 0
+    assert "berth-projects:/projects" in recipes.started() and recipes.given("ANTHROPIC_API_KEY") == "two"
+    assert recipes.root.calls()[-1:] != [] and "build agents= claude= " in recipes.root.calls()
+    recipes.run("up", ANTHROPIC_API_KEY="")
+    assert recipes.given("ANTHROPIC_API_KEY") is None and "two" not in (recipes.state / "berth").read_text()
+
+
+def test_another_name_has_choices_of_its_own(recipes):
+    recipes.run("up", BERTH_PROJECTS="/tmp")
+    assert recipes.run("up", BERTH_NAME="second").returncode == 0
+    assert "second-projects:/projects" in recipes.started()
+
+
+def test_down_forgets_when_asked_to(recipes):
+    recipes.run("up", BERTH_PROJECTS="/tmp", ANTHROPIC_API_KEY="one")
+    ran = recipes.run("down", "--forget")
+    assert ran.returncode == 0 and "forgotten" in ran.stderr
+    assert list(recipes.state.iterdir()) == []
+    assert recipes.run("up").returncode == 0
+    assert "berth-projects:/projects" in recipes.started() and recipes.given("ANTHROPIC_API_KEY") is None
+    assert recipes.run("down", "--nonsense").returncode == 1
+
+
+def test_what_could_not_start_is_not_remembered(recipes):
+    recipes.run("up", BERTH_PROJECTS="/tmp")
+    for wrong in "/no/such/folder", "relative/folder", "/tmp/a:b":
+        ran = recipes.run("up", BERTH_PROJECTS=wrong)
+        assert ran.returncode == 1 and wrong in ran.stderr
+    assert recipes.run("up").returncode == 0
+    assert "/tmp:/projects" in recipes.started()
+
+
+def test_a_command_runs_where_berth_is_built(recipes):
+    assert recipes.run("dev", "make", "a b").returncode == 0
+    words = recipes.started()
+    assert words[words.index("-w") + 1] == str(recipes.checkout)
+    assert f"{recipes.checkout}:{recipes.checkout}" in words and words[-3:] == ["localhost/an-image", "make", "a b"]
+
+
+def test_an_edited_configuration_is_not_lost(recipes):
+    recipes.root.stand_in("editor", 'echo "key = 1" >> "$1"')
+    (recipes.engine_dir / "full").touch()
+    ran = recipes.run("config", EDITOR="editor")
+    file = Path(re.search(r"your text is in (.*)\n", ran.stderr)[1])
+    assert ran.returncode == 1 and file.read_text() == "# text\nkey = 1\n" and file.stat().st_mode & 0o777 == 0o600
+    file.unlink()
+    (recipes.engine_dir / "full").unlink()
+    assert recipes.run("config", EDITOR="editor").returncode == 0
+    assert recipes.root.calls()[-1].endswith("exec berth berth apply") and not file.exists()
+    assert not list((recipes.root.path / "a cache").glob("berth.toml*"))
+
+
+@pytest.mark.parametrize("answer, good", [("You said: hello", True), ("", False)])
+def test_alpine_is_tried_with_a_message(recipes, answer, good):
+    (recipes.engine_dir / "answer").write_text(answer)
+    ran = recipes.run("alpine.sh")
+    assert (ran.returncode == 0) == good and ("hello" in ran.stderr)
+    assert any("berth send demo --wait" in line for line in recipes.root.calls())
+    assert list(recipes.state.iterdir()) == []
+
+
+# ---- what tests/README.md promises -------------------------------------------------------------
+
+def test_each_criterion_names_tests_that_exist():
+    text = (REPO / "tests/README.md").read_text()
+    rows = dict(re.findall(r"^\| (AC-\d\d) \|(.*)\|$", text, re.M))
+    assert sorted(rows) == [f"AC-{n:02}" for n in range(14)]
+    named = re.findall(r"`([\w/.]+)::(\w+)`", text)
+    assert len({test for _, test in named}) >= 14
+    for file, test in named:
+        source = (REPO / "tests" / file).read_text()
+        assert re.search(rf"^def {test}\(" if file.endswith(".py") else rf"^{test}\(void \*\*state\)", source, re.M), (file, test)
+        assert file.endswith(".py") or re.search(rf"\b(cmocka_unit_test\w*|[A-Z_]+)\({test}\b", source), (file, test)
