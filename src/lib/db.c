@@ -33,6 +33,8 @@ enum {
 	WAL_STEP = 2 << 20,
 	/* Times the busy timeout: another process may be recovering the WAL. */
 	READ_TRIES = 20,
+	/* Of db_must(), before it is said that somebody keeps us waiting. */
+	MUST_TRIES = 20,
 };
 
 enum own { OWN_BEGIN, OWN_COMMIT, OWN_ROLLBACK, OWN_EVENT, OWN_COUNT };
@@ -60,7 +62,8 @@ struct db {
 	sqlite3_stmt *own[OWN_COUNT];
 	int depth;
 	bool doomed;
-	char denied[128]; /* what the authorizer refused last */
+	char denied[128];  /* what the authorizer refused last */
+	char refused[160]; /* what a constraint refused last */
 	int lock;
 	int64_t page_bytes;
 	int64_t wal_bytes,
@@ -374,6 +377,9 @@ run(struct db *db, sqlite3_stmt *stmt, int *changed)
 	if (rc == SQLITE_ROW)
 		die_misused(db, "returns rows", sqlite3_sql(stmt));
 	enum db_result result = result_of(db, rc, sqlite3_sql(stmt));
+	if (result == DB_CONSTRAINT)
+		snprintf(
+		    db->refused, sizeof(db->refused), "%s", sqlite3_errmsg(db->handle));
 	if (changed != NULL)
 		*changed = result == DB_OK ? sqlite3_changes(db->handle) : 0;
 	sqlite3_reset(stmt);
@@ -467,6 +473,7 @@ db_rollback(struct db *db)
 	 * itself. */
 	db->depth--;
 	db->doomed = true;
+	snprintf(db->refused, sizeof(db->refused), "rolled back inside");
 }
 
 void
@@ -494,7 +501,7 @@ add_event(struct db *db, const struct db_event *e)
 	/* Inside of a transaction it is never busy; and what an event must have, only we
 	 * can forget. */
 	if (run(db, stmt, NULL) != DB_OK)
-		die_misused(db, sqlite3_errmsg(db->handle), own_sql[OWN_EVENT]);
+		die_misused(db, db->refused, own_sql[OWN_EVENT]);
 }
 
 enum db_result
@@ -520,6 +527,68 @@ db_change(struct db *db, const struct db_event *event, int stmt,
 	if (changed != NULL)
 		*changed = result == DB_OK ? n : 0;
 	return result;
+}
+
+/* ---- what has to succeed ---- */
+
+/* Inside of a transaction nothing is ever busy, so nothing is done twice. */
+static bool
+again(const struct db *db, enum db_result result, int *tries)
+{
+	if (result != DB_BUSY)
+		return false;
+	if (++*tries % MUST_TRIES == 0)
+		log_warnx("%s: somebody else has held it for %d tries", db->path, *tries);
+	return true;
+}
+
+static void
+accepted(const struct db *db, enum db_result result, const char *sql)
+{
+	if (result != DB_OK)
+		die_misused(db, db->refused, sql);
+}
+
+int
+db_must(struct db *db, int stmt, const struct db_arg *args, size_t count)
+{
+	int changed = 0, tries = 0;
+	enum db_result result;
+
+	do
+		result = db_run(db, stmt, args, count, &changed);
+	while (again(db, result, &tries));
+	accepted(db, result, db->spec->sql[stmt]);
+	return changed;
+}
+
+int
+db_must_change(struct db *db, const struct db_event *event, int stmt,
+    const struct db_arg *args, size_t count)
+{
+	int changed = 0, tries = 0;
+	enum db_result result;
+
+	do
+		result = db_change(db, event, stmt, args, count, &changed);
+	while (again(db, result, &tries));
+	accepted(db, result, db->spec->sql[stmt]);
+	return changed;
+}
+
+void
+db_must_begin(struct db *db)
+{
+	int tries = 0;
+
+	while (again(db, db_begin(db), &tries))
+		;
+}
+
+void
+db_must_commit(struct db *db)
+{
+	accepted(db, db_commit(db), own_sql[OWN_COMMIT]);
 }
 
 /* ---- reading ---- */

@@ -90,6 +90,16 @@ struct db_event {
 enum db_result db_change(struct db *db, const struct db_event *event, int stmt,
     const struct db_arg *args, size_t count, int *changed);
 
+/* The same for what has to succeed: busy is tried again for as long as it takes, a
+ * refusal (a constraint, a rollback inside) is a broken invariant, and fatal. For the
+ * state of a daemon that would go on wrongly without the row. They return the number of
+ * rows. */
+int db_must(struct db *db, int stmt, const struct db_arg *args, size_t count);
+int db_must_change(struct db *db, const struct db_event *event, int stmt,
+    const struct db_arg *args, size_t count);
+void db_must_begin(struct db *db);
+void db_must_commit(struct db *db);
+
 /* Reading. One result set per statement at a time; db_done() resets it; reading to the
  * end does too. Begin no transaction while rows are open: it would be DB_BUSY as soon as
  * somebody else has written since. */

@@ -293,6 +293,99 @@ busy_is_a_result_and_nothing_has_begun(void **state)
 }
 
 static void
+must_add(void *arg)
+{
+	struct db *db = db_open(path, &spec);
+	const struct db_event event = {
+	    .entity = "boat", .id = arg, .new_state = "afloat"};
+
+	db_must(db, ADD, DB_ARGS(DB_T(arg), DB_T("moored"), DB_NULL));
+	assert_int_equal(
+	    db_must_change(db, &event, SET, DB_ARGS(DB_T(arg), DB_T("afloat"))), 1);
+	db_close(db);
+}
+
+/* The child begins before we open the database, which must not be open across a fork,
+ * and writes once we hold it; it says that it is kept waiting before we let it go on. */
+static void
+what_must_be_waits_for_as_long_as_it_takes(void **state)
+{
+	(void)state;
+	char name[] = "ark", c;
+	int go[2], says[2], status;
+
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(says), 0);
+	pid_t pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		dup2(says[1], STDERR_FILENO);
+		close(says[0]);
+		close(says[1]);
+		close(go[1]);
+		if (read(go[0], &c, 1) == 1)
+			must_add(name);
+		_exit(0);
+	}
+	close(says[1]);
+	struct db *db = db_open(path, &spec);
+	assert_int_equal(db_begin(db), DB_OK);
+	assert_int_equal(write(go[1], "!", 1), 1);
+	ssize_t got = read(says[0], said, sizeof(said) - 1);
+	assert_true(got > 0);
+	said[got] = '\0';
+	assert_non_null(strstr(said, "somebody else has held it for 20 tries"));
+	assert_int_equal(db_commit(db), DB_OK);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	expect_raw("SELECT name, state FROM boats", "ark|afloat|");
+	expect_count(db, EVENTS, 1);
+	db_close(db);
+	close(says[0]);
+	close(go[0]);
+	close(go[1]);
+}
+
+static void
+must_commit_undone(void *arg)
+{
+	struct db *db = db_open(path, &spec);
+
+	(void)arg;
+	db_must_begin(db);
+	db_must_begin(db);
+	db_rollback(db);
+	db_must_commit(db);
+}
+
+static void
+must_change_refused(void *arg)
+{
+	struct db *db = db_open(path, &spec);
+	const struct db_event event = {.entity = "boat", .id = arg, .new_state = "new"};
+
+	db_must_change(db, &event, ADD, DB_ARGS(DB_T(arg), DB_T("moored"), DB_NULL));
+	db_must_change(db, &event, ADD, DB_ARGS(DB_T(arg), DB_T("moored"), DB_NULL));
+}
+
+static void
+what_must_be_and_is_refused_is_fatal(void **state)
+{
+	(void)state;
+	char name[] = "ark", raft[] = "raft";
+
+	assert_int_equal(
+	    unit_in_child(must_change_refused, name, said, sizeof(said)), EXIT_BUG);
+	assert_non_null(strstr(said, "UNIQUE constraint failed: boats.name: INSERT"));
+	assert_int_equal(unit_in_child(must_add, name, said, sizeof(said)), EXIT_BUG);
+	assert_non_null(strstr(said, "UNIQUE constraint failed: boats.name: INSERT"));
+	assert_int_equal(
+	    unit_in_child(must_commit_undone, raft, said, sizeof(said)), EXIT_BUG);
+	assert_non_null(strstr(said, "rolled back inside: COMMIT"));
+	expect_raw("SELECT name, state FROM boats", "ark|moored|");
+}
+
+static void
 open_with(void *arg)
 {
 	const char *const one[] = {arg};
@@ -935,6 +1028,8 @@ main(void)
 	    DB_TEST(rows_can_be_left_and_read_again),
 	    DB_TEST(a_constraint_is_a_result),
 	    DB_TEST(busy_is_a_result_and_nothing_has_begun),
+	    DB_TEST(what_must_be_waits_for_as_long_as_it_takes),
+	    DB_TEST(what_must_be_and_is_refused_is_fatal),
 	    DB_TEST(a_service_writes_its_own_tables_only),
 	    DB_TEST(a_trigger_cannot_write_for_a_service),
 	    DB_TEST(misuse_is_fatal_and_says_what),
