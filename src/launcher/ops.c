@@ -194,20 +194,14 @@ may_retry(const char *state)
 /* The message that asks the agent to go on with a cut one, while that is on its way: its
  * id and state. */
 static bool
-continuation(
-    struct launcher *l, const char *agent, const char *root, char **id, char **state)
+continuation(struct launcher *l, const char *root, char **id, char **state)
 {
-	struct db_rows *r = db_query(l->db, ST_MESSAGE_LIST,
-	    DB_ARGS(DB_T(agent), DB_NULL,
-		DB_T("[\"queued\",\"delivering\",\"delivered\"]"), DB_I(-1)));
-	bool found = false;
+	struct db_rows *r = db_query(l->db, ST_MESSAGE_CONTINUED, DB_ARGS(DB_T(root)));
+	bool found = db_next(r);
 
-	while (!found && db_next(r)) {
-		found = !db_is_null(r, 17) && strcmp(db_text(r, 17), root) == 0;
-		if (found) {
-			*id = xstrdup(db_text(r, 0));
-			*state = xstrdup(db_text(r, 6));
-		}
+	if (found) {
+		*id = xstrdup(db_text(r, 0));
+		*state = xstrdup(db_text(r, 1));
 	}
 	db_done(r);
 	return found;
@@ -219,7 +213,7 @@ refuse_continued(
     struct ipc_req *req, struct launcher *l, const char *old, const char *agent)
 {
 	char *parent = message_column(l, old, 17), *id, *state;
-	bool found = continuation(l, agent, parent != NULL ? parent : old, &id, &state);
+	bool found = continuation(l, parent != NULL ? parent : old, &id, &state);
 
 	free(parent);
 	if (!found)

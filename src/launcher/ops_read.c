@@ -160,7 +160,8 @@ void
 op_messages(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct launcher *l = ctx;
-	const char *one = json_str(args, "message", NULL);
+	const char *one = json_str(args, "message", NULL),
+		   *agent = json_str(args, "agent", NULL);
 	yyjson_val *states = json_get(args, "state");
 	char *list = yyjson_is_arr(states) ? yyjson_val_write(states, 0, NULL) : NULL;
 	yyjson_mut_doc *doc;
@@ -174,9 +175,12 @@ op_messages(struct ipc_req *req, yyjson_val *args, void *ctx)
 		ipc_end(req);
 		return;
 	}
-	r = db_query(l->db, ST_MESSAGE_LIST,
-	    DB_ARGS(DB_T(json_str(args, "agent", NULL)),
-		DB_T(json_str(args, "before", NULL)), DB_T(list), DB_I(limit_of(args))));
+	r = db_query(l->db,
+	    list != NULL    ? ST_MESSAGE_LIST_IN
+	    : agent != NULL ? ST_MESSAGE_LIST_OF
+			    : ST_MESSAGE_LIST,
+	    DB_ARGS(DB_T(agent), DB_T(json_str(args, "before", NULL)), DB_T(list),
+		DB_I(limit_of(args))));
 	while (db_next(r))
 		ipc_row(req, message_row(r));
 	db_done(r);
@@ -221,9 +225,11 @@ void
 op_turns(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct launcher *l = ctx;
-	struct db_rows *r = db_query(l->db, ST_TURN_LIST,
-	    DB_ARGS(DB_T(json_str(args, "agent", NULL)),
-		DB_T(json_str(args, "before", NULL)), DB_I(limit_of(args))));
+	const char *agent = json_str(args, "agent", NULL);
+	struct db_rows *r =
+	    db_query(l->db, agent != NULL ? ST_TURN_LIST_OF : ST_TURN_LIST,
+		DB_ARGS(DB_T(agent), DB_T(json_str(args, "before", NULL)),
+		    DB_I(limit_of(args))));
 
 	while (db_next(r))
 		ipc_row(req, turn_row(l, r));

@@ -4,6 +4,7 @@
 #include "clock.h"
 #include "store.h"
 
+/* Below, '~' stands behind every ULID. */
 #define MESSAGE_COLUMNS                                                                  \
 	"m.id, m.agent, m.channel, m.thread, m.sender, m.text, m.state, m.reason, "      \
 	"m.proof, "                                                                      \
@@ -12,6 +13,10 @@
 	"m.expires_at, m.turn, m.parent, "                                               \
 	"(SELECT o.text FROM outbox o WHERE o.message = m.id AND o.kind = 'answer' "     \
 	"LIMIT 1)"
+
+#define TURN_COLUMNS                                                                     \
+	"id, agent, session, started_at, ended_at, ended_how, origin, prompt, answer, "  \
+	"tokens_in, tokens_out, cache_read, cache_write"
 
 static const char *const statements[ST_COUNT] = {
     [ST_SETTING] = "SELECT value FROM settings WHERE key = ?1",
@@ -22,9 +27,13 @@ static const char *const statements[ST_COUNT] = {
 	"SELECT want, state, reason, session, shim_pid, shim_start, boot_id, agent_pid, "
 	"crashes, restarts, resume_at, hash, state_at, source FROM agents WHERE name = "
 	"?1",
+    /* an agent that was removed and comes back has its turns still */
     [ST_AGENT_ADD] =
-	"INSERT INTO agents (name, host, want, state, source, state_at, hash) "
-	"VALUES (?1, ?2, ?3, 'stopped', 'person', ?4, ?5)",
+	"INSERT INTO agents (name, host, want, state, source, state_at, hash, turns, "
+	"tokens_in, tokens_out, cache_read, cache_write) SELECT ?1, ?2, ?3, 'stopped', "
+	"'person', ?4, ?5, count(*), ifnull(sum(tokens_in), 0), "
+	"ifnull(sum(tokens_out), 0), ifnull(sum(cache_read), 0), "
+	"ifnull(sum(cache_write), 0) FROM turns WHERE agent = ?1",
     [ST_AGENT_STATE] =
 	"UPDATE agents SET state = ?2, source = ?3, state_at = ?4, reason = ?5, "
 	"resume_at = ?6 WHERE name = ?1",
@@ -72,18 +81,16 @@ static const char *const statements[ST_COUNT] = {
     [ST_TURN_TOKENS] =
 	"UPDATE turns SET tokens_in = tokens_in + ?2, tokens_out = tokens_out + ?3, "
 	"cache_read = cache_read + ?4, cache_write = cache_write + ?5 WHERE id = "
-	"(SELECT id FROM turns WHERE agent = ?1 ORDER BY started_at DESC, id DESC LIMIT "
-	"1)",
+	"(SELECT max(id) FROM turns WHERE agent = ?1)",
     [ST_TURN_LIST] =
-	"SELECT id, agent, session, started_at, ended_at, ended_how, origin, prompt, "
-	"answer, "
-	"tokens_in, tokens_out, cache_read, cache_write FROM turns WHERE (?1 IS NULL OR "
-	"agent = ?1) AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3",
+	"SELECT " TURN_COLUMNS
+	" FROM turns WHERE id < ifnull(?2, '~') AND ?1 IS NULL ORDER BY id DESC LIMIT ?3",
+    [ST_TURN_LIST_OF] =
+	"SELECT " TURN_COLUMNS
+	" FROM turns WHERE agent = ?1 AND id < ifnull(?2, '~') ORDER BY id DESC LIMIT ?3",
     [ST_TURN_MESSAGES] = "SELECT id FROM messages WHERE turn = ?1 ORDER BY id",
-    [ST_AGENT_TOTALS] =
-	"SELECT count(*), ifnull(sum(tokens_in), 0), ifnull(sum(tokens_out), 0), "
-	"ifnull(sum(cache_read), 0), ifnull(sum(cache_write), 0) FROM turns WHERE agent "
-	"= ?1",
+    [ST_AGENT_TOTALS] = "SELECT turns, tokens_in, tokens_out, cache_read, cache_write "
+			"FROM agents WHERE name = ?1",
 
     [ST_MESSAGE_ADD] =
 	"INSERT INTO messages (id, host, agent, channel, thread, sender, text, dedupe, "
@@ -131,26 +138,34 @@ static const char *const statements[ST_COUNT] = {
 			     "state IN ('delivering', 'delivered')",
     [ST_MESSAGE_UNRECORDED] = "SELECT text FROM messages WHERE id = ?1 AND recorded = 0",
     [ST_MESSAGE_LINKS] = "SELECT id FROM messages WHERE parent = ?1 AND state = "
-			 "'interrupted' AND state IN "
-			 "('delivering', 'delivered', 'interrupted')",
+			 "'interrupted'",
     [ST_MESSAGE_PARENT] = "SELECT parent FROM messages WHERE id = ?1",
+    [ST_MESSAGE_CONTINUED] =
+	"SELECT id, state FROM messages WHERE parent = ?1 AND state IN "
+	"('queued', 'delivering', 'delivered') ORDER BY id DESC LIMIT 1",
     [ST_MESSAGE_OPEN] =
 	"SELECT id FROM messages WHERE agent = ?1 AND state IN "
 	"('queued', 'delivering', 'delivered', 'interrupted') ORDER BY id LIMIT 1",
     [ST_MESSAGE_EXPIRED] =
-	"SELECT id FROM messages WHERE state = 'queued' AND expires_at <= ?1",
-    [ST_MESSAGE_NEXT_EXPIRY] =
-	"SELECT min(expires_at) FROM messages WHERE state = 'queued' AND "
-	"expires_at IS NOT NULL",
+	"SELECT id FROM messages INDEXED BY messages_expiring WHERE state = 'queued' AND "
+	"expires_at <= ?1 LIMIT 1",
     [ST_MESSAGE_LIST] =
-	"SELECT " MESSAGE_COLUMNS " FROM messages m WHERE (?1 IS NULL OR m.agent = ?1) "
-	"AND (?2 IS NULL OR m.id < ?2) AND (?3 IS NULL OR m.state IN (SELECT value FROM "
-	"json_each(?3))) ORDER BY m.id DESC LIMIT ?4",
+	"SELECT " MESSAGE_COLUMNS " FROM messages m WHERE ?1 IS NULL AND ?3 IS NULL AND "
+	"m.id < ifnull(?2, '~') ORDER BY m.id DESC LIMIT ?4",
+    [ST_MESSAGE_LIST_OF] =
+	"SELECT " MESSAGE_COLUMNS " FROM messages m WHERE m.agent = ?1 AND ?3 IS NULL "
+	"AND m.id < ifnull(?2, '~') ORDER BY m.id DESC LIMIT ?4",
+    [ST_MESSAGE_LIST_IN] =
+	"SELECT " MESSAGE_COLUMNS " FROM messages m WHERE m.id IN (SELECT id FROM "
+	"messages WHERE state IN (SELECT value FROM json_each(?3)) AND (?1 IS NULL OR "
+	"agent = ?1) AND id < ifnull(?2, '~') ORDER BY id DESC LIMIT ?4) ORDER BY m.id "
+	"DESC",
     [ST_MESSAGE_COUNTS] = "SELECT state, count(*) FROM messages GROUP BY state",
     [ST_MESSAGE_WAITING] =
 	"SELECT count(*) FROM messages WHERE agent = ?1 AND state = 'queued'",
-    [ST_MESSAGE_POSITION] = "SELECT count(*) FROM messages WHERE agent = ?1 AND state = "
-			    "'queued' AND ifnull(not_before, 0) <= ?3 AND id < ?2",
+    [ST_MESSAGE_POSITION] =
+	"SELECT count(*) FROM messages WHERE agent = ?1 AND state = "
+	"'queued' AND ifnull(not_before, 0) <= ?3 AND ifnull(parent, id) < ?2",
 
     [ST_OUTBOX_ADD] =
 	"INSERT INTO outbox (id, host, agent, channel, thread, message, kind, text, "
@@ -172,8 +187,6 @@ static const char *const statements[ST_COUNT] = {
     [ST_APPROVAL_OPEN] =
 	"SELECT id, agent, tool, input, asked_at, expires_at, state, instance, seq FROM "
 	"approvals WHERE state = 'open' AND (?1 IS NULL OR agent = ?1) ORDER BY id",
-    [ST_APPROVAL_DUE] = "SELECT min(expires_at) FROM approvals WHERE state = 'open'",
-
     [ST_APPROVAL_SETTLED] =
 	"SELECT output FROM approvals WHERE agent = ?1 AND instance = ?2 AND seq = ?3 "
 	"AND state <> 'open'",
@@ -204,6 +217,12 @@ store_open(const char *path)
 	return db_open(path, &spec);
 }
 
+const char *
+store_sql(int statement)
+{
+	return statements[statement];
+}
+
 int64_t
 store_setting_int(struct db *db, const char *key, int64_t otherwise)
 {
@@ -218,8 +237,7 @@ void
 store_event(struct db *db, const char *entity, const char *id, const char *what,
     const char *cause, const char *detail)
 {
-	db_run(db, ST_EVENT_ADD,
+	db_must(db, ST_EVENT_ADD,
 	    DB_ARGS(DB_I(wall_ms()), DB_T(db_host(db)), DB_T(entity), DB_T(id),
-		DB_T(what), DB_T(cause), DB_T(detail)),
-	    NULL);
+		DB_T(what), DB_T(cause), DB_T(detail)));
 }

@@ -39,7 +39,8 @@ enum statement {
 	ST_TURN_OPEN,
 	ST_TURN_END,
 	ST_TURN_TOKENS,
-	ST_TURN_LIST,
+	ST_TURN_LIST,    /* of all agents */
+	ST_TURN_LIST_OF, /* of one */
 	ST_TURN_MESSAGES,
 	ST_AGENT_TOTALS,
 	/* messages */
@@ -61,10 +62,12 @@ enum statement {
 	ST_MESSAGE_UNRECORDED,
 	ST_MESSAGE_LINKS,
 	ST_MESSAGE_PARENT,
+	ST_MESSAGE_CONTINUED, /* by what is on its way */
 	ST_MESSAGE_OPEN,
 	ST_MESSAGE_EXPIRED,
-	ST_MESSAGE_NEXT_EXPIRY,
-	ST_MESSAGE_LIST,
+	ST_MESSAGE_LIST,    /* of all agents, in any state */
+	ST_MESSAGE_LIST_OF, /* of one agent */
+	ST_MESSAGE_LIST_IN, /* in these states, of one agent or all */
 	ST_MESSAGE_COUNTS,
 	ST_MESSAGE_WAITING,
 	ST_MESSAGE_POSITION,
@@ -76,7 +79,6 @@ enum statement {
 	ST_APPROVAL_GET,
 	ST_APPROVAL_MOVE,
 	ST_APPROVAL_OPEN,
-	ST_APPROVAL_DUE,
 	ST_APPROVAL_SETTLED,
 	/* events */
 	ST_EVENTS_AFTER,
@@ -86,6 +88,7 @@ enum statement {
 };
 
 struct db *store_open(const char *path);
+const char *store_sql(int statement); /* for the test that asks SQLite how it runs it */
 
 /* A setting of berth.toml, as reconcile stored it. */
 int64_t store_setting_int(struct db *db, const char *key, int64_t otherwise);

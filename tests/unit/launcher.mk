@@ -15,6 +15,7 @@ launcher_prompt_OBJ := $(call lt,prompt)
 launcher_screen_OBJ := $(call lt,screen)
 launcher_limit_OBJ := $(call lt,limit)
 
+launcher_store_OBJ := $(call lt,message volume store)
 launcher_message_OBJ := $(call lt,message volume store)
 launcher_approval_OBJ := $(call lt,approval store message volume)
 launcher_agent_OBJ := $(call lt,agent process approval observe screen store)
@@ -31,6 +32,7 @@ users_OBJ := lttest/lib/users.o
 LT_TESTS := launcher_prompt launcher_screen launcher_limit launcher_fifos launcher_tmux \
 	reconcile_spec reconcile_secrets users
 LT_WORLDS := launcher_message launcher_ops launcher_approval launcher_agent launcher_turn launcher_deliver
+LT_WORLDS += launcher_store
 $(patsubst %,$(BUILD)/test/%,$(LT_TESTS) $(LT_WORLDS)): private CPPFLAGS += $(LT_PATHS)
 $(LT_WORLDS:%=$(BUILD)/test/%): private LDFLAGS += $(LT_WRAP)
 $(BUILD)/test/launcher_fifos: private LDFLAGS += -Wl,--wrap=tee,--wrap=fcntl
