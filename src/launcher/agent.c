@@ -145,12 +145,10 @@ record(struct agent *a, enum agent_state old)
 	    .new_state = names[a->state],
 	    .cause = a->reason != NULL ? a->reason : a->source};
 
-	while (db_change(a->l->db, &row, ST_AGENT_STATE,
-		   DB_ARGS(DB_T(a->name), DB_T(names[a->state]), DB_T(a->source),
-		       DB_I(a->state_at), DB_T(a->reason),
-		       a->resume_at > 0 ? DB_I(a->resume_at) : DB_NULL),
-		   NULL) == DB_BUSY)
-		log_debug("database busy, again agent=%s", a->name);
+	db_must_change(a->l->db, &row, ST_AGENT_STATE,
+	    DB_ARGS(DB_T(a->name), DB_T(names[a->state]), DB_T(a->source),
+		DB_I(a->state_at), DB_T(a->reason),
+		a->resume_at > 0 ? DB_I(a->resume_at) : DB_NULL));
 	log_info("agent=%s state=%s was=%s source=%s%s%s", a->name, names[a->state],
 	    names[old], a->source, a->reason != NULL ? " reason=" : "",
 	    a->reason != NULL ? a->reason : "");
@@ -195,17 +193,15 @@ set_want(struct agent *a, enum want want, const char *cause)
 	    .cause = cause};
 
 	a->want = want;
-	while (db_change(a->l->db, &row, ST_AGENT_WANT,
-		   DB_ARGS(DB_T(a->name), DB_T(want_names[want])), NULL) == DB_BUSY)
-		log_debug("database busy, again agent=%s", a->name);
+	db_must_change(a->l->db, &row, ST_AGENT_WANT,
+	    DB_ARGS(DB_T(a->name), DB_T(want_names[want])));
 }
 
 static void
 forget_crashes(struct agent *a)
 {
 	a->crashes = 0;
-	db_run(
-	    a->l->db, ST_AGENT_CRASHES, DB_ARGS(DB_T(a->name), DB_I(0), DB_I(0)), NULL);
+	db_must(a->l->db, ST_AGENT_CRASHES, DB_ARGS(DB_T(a->name), DB_I(0), DB_I(0)));
 }
 
 void
@@ -337,6 +333,19 @@ parse_state(const char *name)
 	return AS_STOPPED;
 }
 
+/* Who told its state, as agent_event() was told it. */
+static const char *
+parse_source(const char *name)
+{
+	static const char *const sources[] = {
+	    "hook", "registry", "transcript", "pane", "person", "limit"};
+
+	for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+		if (strcmp(sources[i], name) == 0)
+			return sources[i];
+	return "process";
+}
+
 /* What the database knows of an earlier life. false: it has none. */
 static bool
 load_row(struct agent *a)
@@ -364,6 +373,7 @@ load_row(struct agent *a)
 		a->resume_at = db_int(r, 10);
 		a->hash = xstrdup(db_text(r, 11));
 		a->state_at = db_int(r, 12);
+		a->source = parse_source(db_text(r, 13));
 	}
 	db_done(r);
 	load_session(a, session);
@@ -404,7 +414,7 @@ set_spec(struct agent *a, const char *spec, const char *hash)
 		fatalx(EXIT_BUG, "desired_agents: %s: unknown driver", a->name);
 	free(a->hash);
 	a->hash = xstrdup(hash);
-	db_run(a->l->db, ST_AGENT_HASH, DB_ARGS(DB_T(a->name), DB_T(hash)), NULL);
+	db_must(a->l->db, ST_AGENT_HASH, DB_ARGS(DB_T(a->name), DB_T(hash)));
 }
 
 /* The socket belongs to the agent's user: another user, another socket. */
@@ -428,10 +438,9 @@ load_desired(struct launcher *l, const char *name, const char *spec, const char 
 	known = fresh ? load_row(a) : true;
 	changed = known && a->hash != NULL && strcmp(a->hash, hash) != 0;
 	if (!known) {
-		db_run(l->db, ST_AGENT_ADD,
+		db_must(l->db, ST_AGENT_ADD,
 		    DB_ARGS(DB_T(name), DB_T(db_host(l->db)), DB_T("run"),
-			DB_I(wall_ms()), DB_T(hash)),
-		    NULL);
+			DB_I(wall_ms()), DB_T(hash)));
 		a->want = WANT_RUN;
 	}
 	uid = agent_spec_int(a, "uid", -1);
@@ -470,7 +479,7 @@ agent_remove(struct agent *a)
 		tmux_runf(l->tmux, NULL, NULL, "kill-window -t %s", a->window);
 	tmux_forget(l->tmux, a);
 	turn_abandon(l, a->name);
-	db_run(l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(a->name)), NULL);
+	db_must(l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(a->name)));
 	deliver_drop(a);
 	shimlink_free(a);
 	timer_free(a->restart_timer);
@@ -504,8 +513,7 @@ remove_gone(struct launcher *l)
 
 		if (a == NULL) {
 			turn_abandon(l, gone.data + at);
-			db_run(
-			    l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(gone.data + at)), NULL);
+			db_must(l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(gone.data + at)));
 			continue;
 		}
 		a->removed = true;

@@ -11,7 +11,6 @@
 #include "buf.h"
 #include "db.h"
 #include "json.h"
-#include "log.h"
 #include "shimlink.h"
 #include "store.h"
 #include "xmalloc.h"
@@ -43,13 +42,12 @@ approval_ask(struct agent *a, yyjson_val *hook, const char *instance, int64_t se
 		    "{\"berth\":\"too long to show; answer it at the terminal\"}");
 	}
 	ulid_new(id);
-	db_change(a->l->db, &row, ST_APPROVAL_ADD,
+	db_must_change(a->l->db, &row, ST_APPROVAL_ADD,
 	    DB_ARGS(DB_T(id), DB_T(db_host(a->l->db)), DB_T(a->name),
 		a->turn[0] != '\0' ? DB_T(a->turn) : DB_NULL, DB_T(instance), DB_I(seq),
 		DB_T(tool), DB_T(input != NULL ? input : "null"), DB_I(now),
 		DB_I(now +
-		     agent_spec_int(a, "permission_timeout_ms", DEFAULT_TIMEOUT_MS))),
-	    NULL);
+		     agent_spec_int(a, "permission_timeout_ms", DEFAULT_TIMEOUT_MS))));
 	free(input);
 	launcher_changed(a->l);
 }
@@ -80,13 +78,9 @@ move(struct db *db, const char *id, const char *state, const char *out, const ch
 	    .old_state = "open",
 	    .new_state = state,
 	    .cause = by};
-	int changed = 0;
-
-	while (db_change(db, &row, ST_APPROVAL_MOVE,
-		   DB_ARGS(DB_T(id), DB_T(state), DB_T(out), DB_I(wall_ms()), DB_T(by)),
-		   &changed) == DB_BUSY)
-		log_debug("database busy, again approval=%s", id);
-	return changed > 0;
+	return db_must_change(db, &row, ST_APPROVAL_MOVE,
+		   DB_ARGS(DB_T(id), DB_T(state), DB_T(out), DB_I(wall_ms()), DB_T(by))) >
+	       0;
 }
 
 static bool

@@ -74,7 +74,7 @@ conversation_lost(struct agent *a)
 	log_warnx("agent=%s session=%s %s", a->name, a->driver_id, what);
 	store_event(a->l->db, "session", a->session, "lost", what, NULL);
 	a->applied = 0;
-	db_run(a->l->db, ST_SESSION_APPLIED, DB_ARGS(DB_T(a->session), DB_I(0)), NULL);
+	db_must(a->l->db, ST_SESSION_APPLIED, DB_ARGS(DB_T(a->session), DB_I(0)));
 	shimlink_tail(a);
 }
 

@@ -453,8 +453,7 @@ claim_and_type(struct agent *a)
 		return;
 	}
 	snprintf(d->id, sizeof(d->id), "%s", c.ids[0]);
-	while (db_begin(a->l->db) == DB_BUSY)
-		log_debug("database busy, again");
+	db_must_begin(a->l->db);
 	for (size_t i = 0; i < c.count; i++) {
 		struct message_change change = {
 		    .delivery = d->id, .cause = "the agent is ready"};

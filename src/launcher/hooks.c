@@ -27,8 +27,7 @@ set_transcript(struct agent *a, const char *path)
 		return;
 	free(a->transcript);
 	a->transcript = xstrdup(path);
-	db_run(
-	    a->l->db, ST_SESSION_TRANSCRIPT, DB_ARGS(DB_T(a->session), DB_T(path)), NULL);
+	db_must(a->l->db, ST_SESSION_TRANSCRIPT, DB_ARGS(DB_T(a->session), DB_T(path)));
 	shimlink_tail(a);
 }
 
@@ -62,7 +61,7 @@ use_session(struct agent *a, const char *driver_id, const char *transcript)
 	db_done(r);
 	if (!known)
 		session_new(a, driver_id);
-	db_run(db, ST_AGENT_SESSION, DB_ARGS(DB_T(a->name), DB_T(a->session)), NULL);
+	db_must(db, ST_AGENT_SESSION, DB_ARGS(DB_T(a->name), DB_T(a->session)));
 	set_transcript(a, transcript);
 	if (known)
 		shimlink_tail(a);
@@ -77,12 +76,10 @@ session_new(struct agent *a, const char *driver_id)
 	if (driver_id != a->driver_id)
 		snprintf(a->driver_id, sizeof(a->driver_id), "%s", driver_id);
 	ulid_new(a->session);
-	db_change(a->l->db, &row, ST_SESSION_ADD,
+	db_must_change(a->l->db, &row, ST_SESSION_ADD,
 	    DB_ARGS(DB_T(a->session), DB_T(db_host(a->l->db)), DB_T(a->name),
-		DB_T(a->driver_id), DB_NULL, DB_I(wall_ms())),
-	    NULL);
-	db_run(
-	    a->l->db, ST_AGENT_SESSION, DB_ARGS(DB_T(a->name), DB_T(a->session)), NULL);
+		DB_T(a->driver_id), DB_NULL, DB_I(wall_ms())));
+	db_must(a->l->db, ST_AGENT_SESSION, DB_ARGS(DB_T(a->name), DB_T(a->session)));
 }
 
 static void
@@ -106,8 +103,8 @@ session_end(struct agent *a, const struct hook *h)
 {
 	const char *reason = json_str(h->json, "reason", "");
 
-	db_run(a->l->db, ST_SESSION_END,
-	    DB_ARGS(DB_T(a->session), DB_I(wall_ms()), DB_T(reason)), NULL);
+	db_must(a->l->db, ST_SESSION_END,
+	    DB_ARGS(DB_T(a->session), DB_I(wall_ms()), DB_T(reason)));
 	if (strcmp(reason, "prompt_input_exit") == 0 && !is_overtaken(a, h))
 		agent_typed_exit(a);
 }

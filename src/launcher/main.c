@@ -316,7 +316,7 @@ main(int argc, char **argv)
 	if (name != NULL)
 		sscanf(name, "\"%63[^\"]\"", host);
 	free(name);
-	db_set_host(l.db, xstrdup(host));
+	db_set_host(l.db, host);
 	read_boot_id(&l);
 	start(&l);
 	proc_ready(argc == 3 ? atoi(argv[2]) : -1);

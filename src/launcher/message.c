@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "clock.h"
-#include "log.h"
 #include "message.h"
 #include "store.h"
 #include "volume.h"
@@ -65,13 +64,12 @@ message_next(enum message_state state, enum message_event event)
 }
 
 static bool
-try_move(struct db *db, const char *id, enum message_event event,
-    const struct message_change *c, bool *moved)
+move(struct db *db, const char *id, enum message_event event,
+    const struct message_change *c)
 {
 	char *old = db_one_text(db, ST_MESSAGE_STATE, DB_ARGS(DB_T(id)));
 	enum message_state from = message_state_parse(old),
 			   to = message_next(from, event);
-	enum db_result result = DB_OK;
 	int changed = 0;
 
 	free(old);
@@ -82,14 +80,12 @@ try_move(struct db *db, const char *id, enum message_event event,
 		    .new_state = names[to],
 		    .cause = c->cause != NULL ? c->cause : c->reason};
 
-		result = db_change(db, &row, ST_MESSAGE_MOVE,
+		changed = db_must_change(db, &row, ST_MESSAGE_MOVE,
 		    DB_ARGS(DB_T(id), DB_T(names[from]), DB_T(names[to]), DB_T(c->reason),
 			DB_T(c->proof), DB_T(c->turn), DB_T(c->delivery),
-			DB_I(wall_ms())),
-		    &changed);
+			DB_I(wall_ms())));
 	}
-	*moved = changed > 0;
-	return result != DB_BUSY;
+	return changed > 0;
 }
 
 /* A cut message is made good by its child, or by nothing: what ends the child without a
@@ -115,12 +111,11 @@ message_event(struct db *db, const char *id, enum message_event event,
     const struct message_change *change)
 {
 	static const struct message_change nothing = {0};
-	bool moved = false;
+	bool moved;
 
 	if (change == NULL)
 		change = &nothing;
-	while (!try_move(db, id, event, change, &moved))
-		log_debug("database busy, again message=%s", id);
+	moved = move(db, id, event, change);
 	if (moved)
 		end_parent(db, id, event, change);
 	return moved;
@@ -185,9 +180,8 @@ message_reply(struct db *db, const char *message, const char *agent, const char 
 	char id[ULID_LEN + 1];
 
 	ulid_new(id);
-	db_run(db, ST_OUTBOX_ADD,
+	db_must(db, ST_OUTBOX_ADD,
 	    DB_ARGS(DB_T(id), DB_T(db_host(db)), DB_T(agent), DB_T(channel), DB_T(thread),
 		DB_T(message), DB_T(kind), DB_T(text), DB_T(here ? "sent" : "queued"),
-		DB_I(now), here ? DB_I(now) : DB_NULL),
-	    NULL);
+		DB_I(now), here ? DB_I(now) : DB_NULL));
 }

@@ -37,10 +37,9 @@ agent_has_process(const struct agent *a)
 void
 agent_store_process(struct agent *a)
 {
-	db_run(a->l->db, ST_AGENT_PROCESS,
+	db_must(a->l->db, ST_AGENT_PROCESS,
 	    DB_ARGS(DB_T(a->name), DB_I(a->shim_pid), DB_I((int64_t)a->shim_start),
-		DB_T(a->l->boot_id), DB_I(a->agent_pid)),
-	    NULL);
+		DB_T(a->l->boot_id), DB_I(a->agent_pid)));
 }
 
 /* ---- terminals ---- */
@@ -378,8 +377,8 @@ after_exit(struct agent *a)
 
 		a->crashes = crash ? a->crashes + 1 : a->crashes;
 		a->restarts++;
-		db_run(a->l->db, ST_AGENT_CRASHES,
-		    DB_ARGS(DB_T(a->name), DB_I(a->crashes), DB_I(1)), NULL);
+		db_must(a->l->db, ST_AGENT_CRASHES,
+		    DB_ARGS(DB_T(a->name), DB_I(a->crashes), DB_I(1)));
 		if (a->crashes >= a->l->settings.max_crashes)
 			agent_event(a, AE_LOOP, "process",
 			    "%d crashes in a row, the last: %s", (int)a->crashes, how);
@@ -407,7 +406,7 @@ forget_lost_conversation(struct agent *a)
 	a->session[0] = a->driver_id[0] = '\0';
 	free(a->transcript);
 	a->transcript = NULL;
-	db_run(a->l->db, ST_AGENT_SESSION, DB_ARGS(DB_T(a->name), DB_NULL), NULL);
+	db_must(a->l->db, ST_AGENT_SESSION, DB_ARGS(DB_T(a->name), DB_NULL));
 }
 
 void

@@ -171,18 +171,16 @@ op_hook(struct ipc_req *req, yyjson_val *args, void *ctx)
 		    NULL); /* applied in an earlier life, the acknowledgement was lost */
 		return;
 	}
-	while (db_begin(db) == DB_BUSY)
-		log_debug("database busy, again");
+	db_must_begin(db);
 	hooks_apply(a, &(struct hook){.json = json_get(args, "hook"),
 			   .instance = instance,
 			   .seq = seq,
 			   .at = json_int(args, "at", wall_ms()),
 			   .ask = json_bool(args, "ask", false),
 			   .old = strcmp(instance, a->instance) != 0});
-	db_run(
-	    db, ST_CURSOR_SET, DB_ARGS(DB_T(a->name), DB_T(instance), DB_I(seq)), NULL);
+	db_must(db, ST_CURSOR_SET, DB_ARGS(DB_T(a->name), DB_T(instance), DB_I(seq)));
 	if (seq == 1)
-		db_run(db, ST_CURSOR_TRIM, DB_ARGS(DB_T(a->name)), NULL);
+		db_must(db, ST_CURSOR_TRIM, DB_ARGS(DB_T(a->name)));
 	if (db_commit(db) != DB_OK) {
 		not_committed(req);
 		return;
@@ -241,13 +239,12 @@ op_line(struct ipc_req *req, yyjson_val *args, void *ctx)
 		ipc_ok(req, NULL); /* again, after a lost acknowledgement */
 		return;
 	}
-	while (db_begin(db) == DB_BUSY)
-		log_debug("database busy, again");
+	db_must_begin(db);
 	if (json_bool(args, "reset", false))
 		turn_forgotten(a);
 	transcript_apply(a, json_str(args, "text", NULL));
 	a->applied = json_int(args, "next", a->applied);
-	db_run(db, ST_SESSION_APPLIED, DB_ARGS(DB_T(a->session), DB_I(a->applied)), NULL);
+	db_must(db, ST_SESSION_APPLIED, DB_ARGS(DB_T(a->session), DB_I(a->applied)));
 	if (db_commit(db) != DB_OK) {
 		not_committed(req);
 		return;

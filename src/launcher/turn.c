@@ -12,7 +12,6 @@
 #include "db.h"
 #include "deliver.h"
 #include "driver.h"
-#include "log.h"
 #include "message.h"
 #include "prompt.h"
 #include "store.h"
@@ -34,15 +33,13 @@ struct member {
 static void
 begin(struct db *db)
 {
-	while (db_begin(db) == DB_BUSY)
-		log_debug("database busy, again");
+	db_must_begin(db);
 }
 
 static void
 commit(struct db *db)
 {
-	if (db_commit(db) != DB_OK)
-		log_warnx("a turn's transaction was rolled back");
+	db_must_commit(db);
 }
 
 void
@@ -77,10 +74,9 @@ open_turn(struct agent *a, const char *origin, const char *prompt)
 
 	ulid_new(a->turn);
 	a->worked = a->registry == REG_BUSY || a->registry == REG_WAITING;
-	db_change(a->l->db, &row, ST_TURN_ADD,
+	db_must_change(a->l->db, &row, ST_TURN_ADD,
 	    DB_ARGS(DB_T(a->turn), DB_T(db_host(a->l->db)), DB_T(a->name),
-		DB_T(a->session), DB_T(origin), DB_T(prompt), DB_I(wall_ms())),
-	    NULL);
+		DB_T(a->session), DB_T(origin), DB_T(prompt), DB_I(wall_ms())));
 }
 
 /* Marks the messages a prompt carries; returns how many. */
@@ -104,8 +100,8 @@ prove(struct agent *a, const char *prompt, const char *proof, const char *turn)
 			if (s == 0)
 				message_event(a->l->db, ids[i], ME_PROVEN, &c);
 			else if (turn != NULL)
-				db_run(a->l->db, ST_MESSAGE_JOIN,
-				    DB_ARGS(DB_T(ids[i]), DB_T(turn)), NULL);
+				db_must(a->l->db, ST_MESSAGE_JOIN,
+				    DB_ARGS(DB_T(ids[i]), DB_T(turn)));
 		}
 	}
 	return carried;
@@ -231,14 +227,13 @@ turn_recorded(struct agent *a, const char *prompt)
 	char id[ULID_LEN + 1];
 
 	for (const char *p = prompt; (p = next_header(p, id)) != NULL;)
-		db_run(a->l->db, ST_MESSAGE_RECORDED, DB_ARGS(DB_T(id), DB_T(a->name)),
-		    NULL);
+		db_must(a->l->db, ST_MESSAGE_RECORDED, DB_ARGS(DB_T(id), DB_T(a->name)));
 }
 
 void
 turn_forgotten(struct agent *a)
 {
-	db_run(a->l->db, ST_MESSAGE_FORGOTTEN, DB_ARGS(DB_T(a->name)), NULL);
+	db_must(a->l->db, ST_MESSAGE_FORGOTTEN, DB_ARGS(DB_T(a->name)));
 }
 
 void
@@ -414,8 +409,7 @@ next_queued(struct agent *a)
 		return;
 	open_turn(a, "message", NULL);
 	for (size_t i = 0; i < n; i++)
-		db_run(a->l->db, ST_MESSAGE_JOIN, DB_ARGS(DB_T(ids[i]), DB_T(a->turn)),
-		    NULL);
+		db_must(a->l->db, ST_MESSAGE_JOIN, DB_ARGS(DB_T(ids[i]), DB_T(a->turn)));
 }
 
 void
@@ -434,9 +428,8 @@ turn_finish(struct agent *a, enum turn_end end, const char *text, const char *re
 		return;
 	begin(a->l->db);
 	n = members(a, m);
-	db_change(a->l->db, &row, ST_TURN_END,
-	    DB_ARGS(DB_T(a->turn), DB_I(wall_ms()), DB_T(row.new_state), DB_T(text)),
-	    NULL);
+	db_must_change(a->l->db, &row, ST_TURN_END,
+	    DB_ARGS(DB_T(a->turn), DB_I(wall_ms()), DB_T(row.new_state), DB_T(text)));
 	for (size_t i = 0; i < n; i++) {
 		member_end(a, &m[i], end, text, reason, until);
 		free(m[i].channel);
@@ -513,8 +506,8 @@ turn_abandon(struct launcher *l, const char *agent)
 
 	begin(l->db);
 	if (id != NULL)
-		db_change(l->db, &row, ST_TURN_END,
-		    DB_ARGS(DB_T(id), DB_I(wall_ms()), DB_T("cut"), DB_NULL), NULL);
+		db_must_change(l->db, &row, ST_TURN_END,
+		    DB_ARGS(DB_T(id), DB_I(wall_ms()), DB_T("cut"), DB_NULL));
 	free(id);
 	while (more &&
 	       (id = db_one_text(l->db, ST_MESSAGE_OPEN, DB_ARGS(DB_T(agent)))) != NULL) {
@@ -529,8 +522,7 @@ void
 turn_tokens(
     struct agent *a, int64_t in, int64_t out, int64_t cache_read, int64_t cache_write)
 {
-	db_run(a->l->db, ST_TURN_TOKENS,
+	db_must(a->l->db, ST_TURN_TOKENS,
 	    DB_ARGS(
-		DB_T(a->name), DB_I(in), DB_I(out), DB_I(cache_read), DB_I(cache_write)),
-	    NULL);
+		DB_T(a->name), DB_I(in), DB_I(out), DB_I(cache_read), DB_I(cache_write)));
 }

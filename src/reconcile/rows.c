@@ -90,8 +90,8 @@ rows_agent(struct db *db, const char *name, const struct agent_spec *s,
 		    strncmp(old, now, strlen(s->hash)) != 0 ? " (restarts)"
 							    : " (takes effect at once)");
 	if (old == NULL || strcmp(old, now) != 0)
-		db_change(db, &row, ST_AGENT_SET,
-		    DB_ARGS(DB_T(name), DB_T(s->json), DB_T(s->hash)), NULL);
+		db_must_change(db, &row, ST_AGENT_SET,
+		    DB_ARGS(DB_T(name), DB_T(s->json), DB_T(s->hash)));
 	free(old);
 	free(now);
 }
@@ -124,7 +124,7 @@ rows_remove_others(
 		    .cause = "berth.toml"};
 
 		change(doc, changes, "-", name, "");
-		db_change(db, &row, ST_AGENT_REMOVE, DB_ARGS(DB_T(name)), NULL);
+		db_must_change(db, &row, ST_AGENT_REMOVE, DB_ARGS(DB_T(name)));
 	}
 	buf_free(&gone);
 }
@@ -132,7 +132,7 @@ rows_remove_others(
 static void
 set(struct db *db, const char *key, const char *value)
 {
-	db_run(db, ST_SETTING_SET, DB_ARGS(DB_T(key), DB_T(value)), NULL);
+	db_must(db, ST_SETTING_SET, DB_ARGS(DB_T(key), DB_T(value)));
 }
 
 static void

@@ -928,6 +928,7 @@ adopt(const char *was, int64_t resume_at)
 	agents_load(&world);
 	a = launcher_agent(&world, "main");
 	assert_int_equal(a->shim_pid, getpid());
+	assert_string_equal(a->source, "hook");
 	a->shim = (struct ipc_peer *)a;
 	a->registry = REG_IDLE;
 }
