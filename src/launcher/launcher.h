@@ -19,6 +19,7 @@ struct settings {
 	int64_t confirm_timeout_ms; /* between submit and proof */
 	int64_t backoff_min_ms, backoff_max_ms, stable_after_ms;
 	int64_t expire_ms; /* 0: messages never expire */
+	int64_t keep_ms;   /* what is over; 0: for ever */
 	int64_t max_queue; /* per agent */
 	int64_t max_crashes;
 	bool limits_continue;

@@ -23,11 +23,13 @@
 #include "ops.h"
 #include "paths.h"
 #include "proc.h"
+#include "retention.h"
 #include "spawner.h"
 #include "store.h"
 #include "tmux.h"
 #include "xmalloc.h"
 
+static const int64_t KEEP_MS = INT64_C(90) * 86400 * 1000;
 enum { CHECKPOINT_MS = 60000, EXPIRY_MS = 5000, CLOSE_GRACE_MS = 2000 };
 
 struct agent *
@@ -50,6 +52,7 @@ load_settings(struct launcher *l)
 	    .confirm_timeout_ms =
 		store_setting_int(l->db, "delivery.confirm_timeout", 3000),
 	    .expire_ms = store_setting_int(l->db, "delivery.expire", 0),
+	    .keep_ms = store_setting_int(l->db, "retention.keep", KEEP_MS),
 	    .max_queue = store_setting_int(l->db, "delivery.max_queue", 1000),
 	    .backoff_min_ms = store_setting_int(l->db, "restart.backoff_min", 1000),
 	    .backoff_max_ms = store_setting_int(l->db, "restart.backoff_max", 60000),
@@ -201,6 +204,7 @@ checkpoint_due(void *arg)
 {
 	struct launcher *l = arg;
 
+	retention_apply(l->db, l->settings.keep_ms);
 	db_checkpoint(l->db);
 	timer_in(l->checkpoint, CHECKPOINT_MS);
 }

@@ -84,6 +84,14 @@ enum statement {
 	ST_EVENTS_AFTER,
 	ST_EVENTS_LAST,
 	ST_EVENT_ADD,
+	/* retention: ?1 the first id that is too young, ?2 the same as time, ?3 how many
+	 */
+	ST_TRIM_OUTBOX,
+	ST_TRIM_MESSAGES,
+	ST_TRIM_TURNS,
+	ST_TRIM_SESSIONS,
+	ST_TRIM_APPROVALS,
+	ST_TRIM_EVENTS,
 	ST_COUNT
 };
 

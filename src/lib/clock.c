@@ -107,6 +107,14 @@ ulid_new(char out[static ULID_LEN + 1])
 	out[ULID_LEN] = '\0';
 }
 
+void
+ulid_first(char out[static ULID_LEN + 1], int64_t wall)
+{
+	ulid_digits(out, 10, (uint64_t)wall);
+	ulid_digits(out + 10, ULID_LEN - 10, 0);
+	out[ULID_LEN] = '\0';
+}
+
 bool
 ulid_ok(const char *text)
 {

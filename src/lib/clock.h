@@ -21,6 +21,8 @@ void ulid_new(char out[static ULID_LEN + 1]);
  * what is no ULID are ignored. */
 void ulid_after(const char *id);
 bool ulid_ok(const char *text);
+/* The first one of that time: what is before it in order is older. */
+void ulid_first(char out[static ULID_LEN + 1], int64_t wall);
 
 /* "1500ms", "30s", "15m", "2h", "1d" (and sums: "1h30m") to ms. false if it is none of
  * these or over 10 years; a bare number is refused, for nobody can tell its unit. */

@@ -65,6 +65,14 @@ const struct config_row config_rows[] = {
 { .path = "limits.continue", .type = CONFIG_BOOLEAN, .initial = "true",
   .help = "Go on by itself when a usage limit resets; false waits for a person." },
 
+{ .path = "retention", .type = CONFIG_TABLE,
+  .help = "How long what is over stays in the database." },
+{ .path = "retention.keep", .type = CONFIG_DURATION, .flags = CONFIG_NEVER,
+  .initial = "90d", .min = DAYS(1), .max = DAYS(3650),
+  .help = "Messages, answers, turns, conversations, approvals and events are deleted, bit by "
+	  "bit, once they ended so long ago; what is open, waits or is referred to stays. "
+	  "`never` keeps everything." },
+
 { .path = "agents.*", .type = CONFIG_TABLE, .check_name = config_check_agent_name,
   .help = "One agent for each such table. `<name>` is a-z, 0-9 and \"-\", a letter first, "
 	  "32 characters at most; not `all`, `berth` or `none`." },

@@ -35,9 +35,18 @@ enum {
 	READ_TRIES = 20,
 	/* Of db_must(), before it is said that somebody keeps us waiting. */
 	MUST_TRIES = 20,
+	SPARE_BYTES = 16 << 20, /* free pages that are left to new rows */
 };
 
-enum own { OWN_BEGIN, OWN_COMMIT, OWN_ROLLBACK, OWN_EVENT, OWN_COUNT };
+enum own {
+	OWN_BEGIN,
+	OWN_COMMIT,
+	OWN_ROLLBACK,
+	OWN_EVENT,
+	OWN_FREE_PAGES,
+	OWN_SHRINK,
+	OWN_COUNT
+};
 
 static const char *const own_sql[OWN_COUNT] = {
     [OWN_BEGIN] = "BEGIN IMMEDIATE",
@@ -46,6 +55,8 @@ static const char *const own_sql[OWN_COUNT] = {
     [OWN_EVENT] =
 	("INSERT INTO events (at, host, entity, id, old, new, actor, cause, detail)"
 	 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+    [OWN_FREE_PAGES] = "PRAGMA freelist_count",
+    [OWN_SHRINK] = "PRAGMA incremental_vacuum(256)", /* 1 MiB */
 };
 
 struct db_rows {
@@ -162,7 +173,16 @@ authorize(void *arg, int action, const char *table, const char *more,
 		break;
 	case SQLITE_UPDATE:
 		verb = "update";
-		break;
+		if (strcmp(table, "events") != 0)
+			break;
+		snprintf(db->denied, sizeof(db->denied), "%s table %s", verb, table);
+		return SQLITE_DENY; /* nobody, also who deletes old ones */
+	case SQLITE_PRAGMA:         /* ours */
+		if (strcmp(table, "freelist_count") == 0 ||
+		    strcmp(table, "incremental_vacuum") == 0)
+			return SQLITE_OK;
+		snprintf(db->denied, sizeof(db->denied), "%s %d", verb, action);
+		return SQLITE_DENY;
 	case SQLITE_DELETE:
 		verb = "delete from";
 		break;
@@ -334,6 +354,29 @@ db_checkpoint(struct db *db)
 {
 	db_assert_idle(db);
 	checkpoint(db);
+}
+
+/* Somebody else who writes is no error, as above. */
+void
+db_shrink(struct db *db)
+{
+	sqlite3_stmt *count = db->own[OWN_FREE_PAGES], *shrink = db->own[OWN_SHRINK];
+	int64_t pages = 0;
+	int rc = SQLITE_ROW;
+
+	db_assert_idle(db);
+	if (sqlite3_step(count) == SQLITE_ROW)
+		pages = sqlite3_column_int64(count, 0);
+	sqlite3_reset(count);
+	if (pages * db->page_bytes <= SPARE_BYTES)
+		return;
+	while (rc == SQLITE_ROW) /* one for each page */
+		rc = sqlite3_step(shrink);
+	if (rc != SQLITE_DONE && (rc & 0xff) != SQLITE_BUSY)
+		die(db, own_sql[OWN_SHRINK]);
+	sqlite3_reset(shrink);
+	if (rc == SQLITE_DONE)
+		after_commit(db);
 }
 
 /* ---- running ---- */

@@ -121,5 +121,8 @@ char *db_one_text(struct db *db, int stmt, const struct db_arg *args, size_t cou
 /* Host name written into rows; set once after db_open (default "localhost"). */
 void db_set_host(struct db *db, const char *host);
 const char *db_host(const struct db *db);
+/* Free pages are used again by new rows. Beyond 16 MiB of them they go back to the file
+ * system, 1 MiB a call. */
+void db_shrink(struct db *db);
 void db_checkpoint(struct db *db); /* passive; the launcher's timer and idle moments */
 #endif

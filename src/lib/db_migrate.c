@@ -66,11 +66,16 @@ recognize(sqlite3 *handle, int64_t *version)
 	return true;
 }
 
+/* auto_vacuum: so that db_shrink() can give back what rows that were deleted have left.
+ * It is decided with a file's first page, and does nothing to one that has it. */
 static bool
 use_wal(sqlite3 *handle)
 {
 	bool wal;
 
+	if (sqlite3_exec(handle, "PRAGMA auto_vacuum=INCREMENTAL", NULL, NULL, NULL) !=
+	    SQLITE_OK)
+		return refuse_for(handle, "cannot be set up");
 	if (db_handle_is(handle, "PRAGMA journal_mode=WAL", "wal", &wal) != SQLITE_OK)
 		return refuse_for(handle, "cannot use a write-ahead log");
 	return wal ? true : refuse("its file system cannot hold a write-ahead log");

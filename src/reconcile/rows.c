@@ -149,7 +149,7 @@ rows_settings(struct db *db, const struct config *c)
 {
 	static const char *const durations[] = {"delivery.human_idle",
 	    "delivery.confirm_timeout", "delivery.expire", "restart.backoff_min",
-	    "restart.backoff_max", "restart.stable_after"};
+	    "restart.backoff_max", "restart.stable_after", "retention.keep"};
 	static const char *const numbers[] = {
 	    "delivery.max_queue", "restart.max_crashes"};
 	char *host = xasprintf("\"%s\"", config_str(c, "host.name"));

@@ -4,7 +4,8 @@
 -- and the texts come last, for what stands behind a long one is only found by reading through it.
 -- No statement may read a whole table of those that grow: tests/unit/launcher_store_test.c asks SQLite.
 
--- What happened, in order: live events, audit and replication stand on it. Everybody appends, nobody changes.
+-- What happened, in order: live events, audit and replication stand on it. Everybody appends, nobody changes; the
+-- launcher deletes old ones, here as elsewhere (setting retention.keep).
 CREATE TABLE events (
 	seq	INTEGER PRIMARY KEY AUTOINCREMENT,	-- never used again, also when the newest is deleted
 	at	INTEGER NOT NULL,

@@ -850,6 +850,66 @@ a_reader_in_the_way_of_a_checkpoint_is_no_error(void **state)
 	db_close(reader);
 }
 
+static int64_t
+pages(const char *pragma)
+{
+	char *text = raw_read(pragma);
+	int64_t n = atoll(text);
+
+	free(text);
+	return n;
+}
+
+/* By 256 pages, and SQLite's own notes about them. */
+static void
+expect_shrunk(int64_t had)
+{
+	int64_t gone = had - pages("PRAGMA page_count");
+
+	assert_true(gone >= 256 && gone < 260);
+}
+
+static void
+what_is_free_for_long_is_given_back(void **state)
+{
+	(void)state;
+	struct db *db = db_open(path, &spec);
+
+	add_cargo(db, 20);
+	raw_exec("DELETE FROM cargo");
+	int64_t had = pages("PRAGMA page_count");
+	assert_true(pages("PRAGMA freelist_count") > 5000);
+	db_shrink(db);
+	expect_shrunk(had);
+	for (int i = 0; i < 20; i++)
+		db_shrink(db);
+	/* 16 MiB stay for new rows. */
+	int64_t spare = pages("PRAGMA freelist_count");
+	assert_true(spare <= 4096 && spare > 4096 - 260);
+	db_checkpoint(db);
+	assert_true(size_of("") < 18 << 20);
+	db_close(db);
+}
+
+static void
+nothing_is_given_back_while_somebody_writes(void **state)
+{
+	(void)state;
+	struct db *db = db_open(path, &spec), *other = db_open(path, &spec);
+
+	add_cargo(db, 20);
+	raw_exec("DELETE FROM cargo");
+	int64_t had = pages("PRAGMA page_count");
+	assert_int_equal(db_begin(other), DB_OK);
+	db_shrink(db);
+	assert_int_equal(db_commit(other), DB_OK);
+	assert_int_equal(pages("PRAGMA page_count"), had);
+	db_shrink(db);
+	expect_shrunk(had);
+	db_close(db);
+	db_close(other);
+}
+
 static void
 the_last_to_close_leaves_the_log(void **state)
 {
@@ -881,6 +941,7 @@ a_new_file_becomes_ours(void **state)
 	expect_raw("PRAGMA user_version", version);
 	expect_raw("PRAGMA application_id", "1651668072|");
 	expect_raw("PRAGMA journal_mode", "wal|");
+	expect_raw("PRAGMA auto_vacuum", "2|");
 	/* For those who may not make files here. */
 	assert_true(size_of("-wal") >= 0);
 	assert_true(size_of("-shm") >= 0);
@@ -1044,6 +1105,8 @@ main(void)
 	    DB_TEST(the_log_stays_small_with_nobody_to_tend_it),
 	    DB_TEST(one_process_checkpoints_at_a_time),
 	    DB_TEST(a_reader_in_the_way_of_a_checkpoint_is_no_error),
+	    DB_TEST(what_is_free_for_long_is_given_back),
+	    DB_TEST(nothing_is_given_back_while_somebody_writes),
 	    DB_TEST(the_last_to_close_leaves_the_log),
 	    EMPTY_TEST(a_new_file_becomes_ours),
 	    EMPTY_TEST(the_lock_is_for_whom_the_database_is_for),

@@ -15,7 +15,7 @@ launcher_prompt_OBJ := $(call lt,prompt)
 launcher_screen_OBJ := $(call lt,screen)
 launcher_limit_OBJ := $(call lt,limit)
 
-launcher_store_OBJ := $(call lt,message volume store)
+launcher_store_OBJ := $(call lt,message volume store retention)
 launcher_message_OBJ := $(call lt,message volume store)
 launcher_approval_OBJ := $(call lt,approval store message volume)
 launcher_agent_OBJ := $(call lt,agent process approval observe screen store)

@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include "buf.h"
+#include "launcher/retention.h"
 
 /* Reading a whole table is for tables that stay small, and for what is said here. */
 static const struct {
@@ -12,6 +13,7 @@ static const struct {
     {ST_REMOVED_AGENTS, "SCAN agents", "a row an agent"},
     {ST_MESSAGE_COUNTS, "SCAN messages USING COVERING INDEX messages_by_state",
 	"only when a person asks, and no row is read: 60 bytes a message"},
+    {ST_TRIM_EVENTS, "SCAN events", "from its beginning, as many as are deleted"},
 };
 
 static bool
@@ -166,6 +168,161 @@ lists_are_newest_first_and_limited(void **state)
 	expect_list(ST_MESSAGE_LIST_IN, NULL, NULL, "[]", "");
 }
 
+/* ---- retention ---- */
+
+enum { DAY = 86400000 };
+static const int64_t KEEP = INT64_C(10) * DAY;
+
+static const char *
+id_at(int64_t days_ago)
+{
+	static char ids[32][ULID_LEN + 1];
+	static int turn;
+	char *id = ids[turn++ % 32];
+
+	ulid_first(id, world_wall - days_ago * DAY);
+	snprintf(id + 20, ULID_LEN - 20 + 1, "%06d", turn);
+	return id;
+}
+
+static const char *
+old_session(int64_t days_ago)
+{
+	const char *id = id_at(days_ago);
+
+	world_sql("INSERT INTO sessions (id, host, agent, driver_id, started_at) VALUES "
+		  "('%s', 'h', 'one', 'd', %lld)",
+	    id, (long long)(world_wall - days_ago * DAY));
+	return id;
+}
+
+/* ended 0: it is open */
+static const char *
+old_turn(const char *session, int64_t days_ago, int64_t ended)
+{
+	const char *id = id_at(days_ago);
+
+	world_sql("INSERT INTO turns (id, host, agent, session, origin, started_at, "
+		  "ended_at) VALUES ('%s', 'h', 'one', '%s', 'message', 0, nullif(%lld, "
+		  "0))",
+	    id, session, (long long)(ended > 0 ? world_wall - ended * DAY : 0));
+	return id;
+}
+
+static const char *
+old_message(const char *turn, const char *how, int64_t days_ago, int64_t ended)
+{
+	const char *id = id_at(days_ago);
+
+	world_sql("INSERT INTO messages (id, host, agent, channel, text, state, turn, "
+		  "created_at, ended_at) VALUES ('%s', 'h', 'one', 'cli', 'x', '%s', "
+		  "nullif('%s', ''), 0, nullif(%lld, 0))",
+	    id, how, turn, (long long)(ended > 0 ? world_wall - ended * DAY : 0));
+	return id;
+}
+
+static const char *
+old_answer(const char *message, const char *how, int64_t days_ago)
+{
+	const char *id = id_at(days_ago);
+
+	world_sql("INSERT INTO outbox (id, host, agent, channel, message, kind, text, "
+		  "state, created_at) VALUES ('%s', 'h', 'one', 'cli', '%s', 'answer', "
+		  "'x', '%s', %lld)",
+	    id, message, how, (long long)(world_wall - days_ago * DAY));
+	return id;
+}
+
+static void
+expect_kept(const char *table, const char *id, bool kept)
+{
+	if (world_sql("SELECT 1 FROM %s WHERE id = '%s'", table, id)[0] !=
+	    (kept ? '1' : '\0'))
+		fail_msg("%s %s is %s", table, id, kept ? "gone" : "kept");
+}
+
+static void
+what_is_over_goes_with_all_that_refers_to_it(void **state)
+{
+	(void)state;
+	const char *s = old_session(30), *t = old_turn(s, 30, 29),
+		   *m = old_message(t, "answered", 30, 29),
+		   *o = old_answer(m, "sent", 29);
+	const char *young = old_session(5);
+
+	world_sql(
+	    "INSERT INTO events (at, host, entity, id, actor) VALUES (%lld, '', '', "
+	    "'old', ''), (%lld, '', '', 'young', '')",
+	    (long long)(world_wall - 11 * DAY), (long long)(world_wall - 9 * DAY));
+	world_sql("INSERT INTO approvals (id, host, agent, instance, seq, tool, input, "
+		  "state, asked_at, expires_at) VALUES ('%s', '', '', '', 1, '', '', "
+		  "'denied', 0, 0), ('%s', '', '', '', 2, '', '', 'open', 0, 0)",
+	    id_at(30), id_at(30));
+	retention_apply(world.db, 0);
+	expect_kept("outbox", o, true);
+	retention_apply(world.db, INT64_C(40) * DAY);
+	expect_kept("outbox", o, true);
+	retention_apply(world.db, KEEP);
+	expect_kept("outbox", o, false);
+	expect_kept("messages", m, false);
+	expect_kept("turns", t, false);
+	expect_kept("sessions", s, false);
+	expect_kept("sessions", young, true);
+	assert_string_equal(world_sql("SELECT group_concat(id) FROM events"), "young");
+	assert_string_equal(
+	    world_sql("SELECT group_concat(state) FROM approvals"), "open");
+}
+
+static void
+what_is_open_or_referred_to_stays(void **state)
+{
+	(void)state;
+	static const char *const open[] = {
+	    "queued", "delivering", "delivered", "interrupted"};
+	const char *m[4], *used = old_session(40), *current = old_session(39),
+			  *free_one = old_session(38), *newest = old_session(37);
+	const char *running = old_turn(used, 40, 0), *t = old_turn(used, 40, 39),
+		   *late = old_message(t, "answered", 40, 2),
+		   *told = old_message("", "answered", 40, 39),
+		   *untold = old_answer(told, "queued", 39);
+
+	world_agent("one", NULL, "{}");
+	world_sql("UPDATE agents SET session = '%s'", current);
+	for (int i = 0; i < 4; i++)
+		m[i] = old_message("", open[i], 40, 0);
+	retention_apply(world.db, KEEP);
+	for (int i = 0; i < 4; i++)
+		expect_kept("messages", m[i], true);
+	expect_kept("turns", running, true);
+	expect_kept("turns", t, true);
+	expect_kept("messages", late, true);
+	expect_kept("messages", told, true);
+	expect_kept("outbox", untold, true);
+	expect_kept("sessions", used, true);
+	expect_kept("sessions", current, true);
+	expect_kept("sessions", free_one, false);
+	expect_kept("sessions", newest, true);
+}
+
+static void
+it_goes_bit_by_bit(void **state)
+{
+	(void)state;
+	world_sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+		  "i < 1200) INSERT INTO events (at, host, entity, id, actor) SELECT i, "
+		  "'', '', '', '' FROM n");
+	old_message("", "expired", 40, 39);
+	retention_apply(world.db, KEEP);
+	assert_string_equal(world_sql("SELECT count(*) FROM messages"), "0");
+	assert_string_equal(
+	    world_sql("SELECT count(*) || ' ' || min(seq) FROM events"), "701 500");
+	retention_apply(world.db, KEEP);
+	retention_apply(world.db, KEEP);
+	assert_string_equal(world_sql("SELECT count(*) FROM events"), "0");
+	retention_apply(world.db, KEEP);
+	assert_string_equal(world_sql("SELECT seq FROM sqlite_sequence"), "1200");
+}
+
 int
 main(void)
 {
@@ -174,6 +331,9 @@ main(void)
 	    WORLD_TEST(every_foreign_key_has_an_index),
 	    WORLD_TEST(totals_outlive_what_they_count),
 	    WORLD_TEST(lists_are_newest_first_and_limited),
+	    WORLD_TEST(what_is_over_goes_with_all_that_refers_to_it),
+	    WORLD_TEST(what_is_open_or_referred_to_stays),
+	    WORLD_TEST(it_goes_bit_by_bit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
