@@ -407,6 +407,7 @@ container*)
     grep -qsxF "$last" "$ENGINE_DIR/run" || exit 1
     case $* in
     *Running*) echo true ;;
+    *Config.Env*) cat "$ENGINE_DIR/environment" ;;
     *berth.*) sed -n "s/^$(expr "$*" : '.*"\\(berth[.a-z]*\\)"')=//p" "$ENGINE_DIR/run" ;;
     esac ;;
 exec*' cat /data/berth.toml') echo '# text' ;;
@@ -485,7 +486,7 @@ def test_what_is_said_anew_counts_and_nothing_takes_it_back(recipes):
     recipes.run("down")
     assert recipes.run("up").returncode == 0
     assert "berth-projects:/projects" in recipes.started() and recipes.given("ANTHROPIC_API_KEY") == "two"
-    assert recipes.root.calls()[-1:] != [] and "build agents= claude= " in recipes.root.calls()
+    assert "build agents= claude= " in recipes.root.calls()
     recipes.run("up", ANTHROPIC_API_KEY="")
     assert recipes.given("ANTHROPIC_API_KEY") is None and "two" not in (recipes.state / "berth").read_text()
 
@@ -494,6 +495,16 @@ def test_another_name_has_choices_of_its_own(recipes):
     recipes.run("up", BERTH_PROJECTS="/tmp")
     assert recipes.run("up", BERTH_NAME="second").returncode == 0
     assert "second-projects:/projects" in recipes.started()
+
+
+def test_without_its_file_the_container_tells(recipes):
+    recipes.run("up", BERTH_PROJECTS="/tmp", ANTHROPIC_API_KEY="one = 1")
+    (recipes.state / "berth").unlink()
+    before = (recipes.engine_dir / "run").stat().st_mtime_ns
+    assert recipes.run("up").returncode == 0
+    assert (recipes.engine_dir / "run").stat().st_mtime_ns == before
+    assert recipes.run("down").returncode == 0 and recipes.run("up").returncode == 0
+    assert "/tmp:/projects" in recipes.started() and recipes.given("ANTHROPIC_API_KEY") == "one = 1"
 
 
 def test_down_forgets_when_asked_to(recipes):
