@@ -137,6 +137,7 @@ spawn_started(const struct spawn_msg *m, int pidfd, void *ctx)
 		agent_spawned(a, m, pidfd);
 	else if (pidfd != -1)
 		close(pidfd);
+	launcher_changed(ctx);
 }
 
 /* The pidfd says the same, also when spawn isn't there to say it. */
@@ -301,6 +302,20 @@ start(struct launcher *l)
 	loop_signal(l->loop, SIGCHLD, reap, l);
 }
 
+/* Ids are the order of delivery, also when the clock went back while nobody ran. */
+static void
+go_on_counting(struct db *db)
+{
+	static const int newest[] = {ST_NEWEST_MESSAGE, ST_NEWEST_TURN};
+
+	for (size_t i = 0; i < sizeof(newest) / sizeof(newest[0]); i++) {
+		char *id = db_one_text(db, newest[i], DB_NOARGS);
+
+		ulid_after(id);
+		free(id);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -316,6 +331,7 @@ main(int argc, char **argv)
 	l.started = mono_ms();
 	l.loop = loop_new();
 	l.db = store_open(DB_PATH);
+	go_on_counting(l.db);
 	name = db_one_text(l.db, ST_SETTING, DB_ARGS(DB_T("host.name")));
 	if (name != NULL)
 		sscanf(name, "\"%63[^\"]\"", host);

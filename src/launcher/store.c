@@ -82,6 +82,8 @@ static const char *const statements[ST_COUNT] = {
 	"UPDATE turns SET tokens_in = tokens_in + ?2, tokens_out = tokens_out + ?3, "
 	"cache_read = cache_read + ?4, cache_write = cache_write + ?5 WHERE id = "
 	"(SELECT max(id) FROM turns WHERE agent = ?1)",
+    [ST_NEWEST_MESSAGE] = "SELECT max(id) FROM messages",
+    [ST_NEWEST_TURN] = "SELECT max(id) FROM turns",
     [ST_TURN_LIST] =
 	"SELECT " TURN_COLUMNS
 	" FROM turns WHERE id < ifnull(?2, '~') AND ?1 IS NULL ORDER BY id DESC LIMIT ?3",

@@ -12,6 +12,8 @@
 enum statement {
 	/* settings and agents */
 	ST_SETTING,
+	ST_NEWEST_MESSAGE,
+	ST_NEWEST_TURN,
 	ST_DESIRED,
 	ST_REMOVED_AGENTS,
 	ST_AGENT_GET,
