@@ -122,17 +122,39 @@ rewrite(const char *path, const char *name, unsigned id, const char *line)
 	buf_free(&out);
 }
 
-void
-users_know(uid_t uid, gid_t gid, const char *name, const char *home)
+static void
+know_group(gid_t gid, gid_t default_gid)
 {
-	char *passwd =
-	    xasprintf("%s:x:%u:%u:berth agent:%s:/bin/bash\n", name, uid, gid, home);
-	char *group = xasprintf("%s:x:%u:\n", name, gid);
+	char *name = users_name(gid, default_gid);
+	char *line = xasprintf("%s:x:%u:\n", name, gid);
 
 	errno = 0;
-	rewrite(ETC_DIR "/group", name, gid, group);
+	rewrite(ETC_DIR "/group", name, gid, line);
+	free(line);
+	free(name);
+}
+
+gid_t
+users_gid(uid_t uid, char *const *env)
+{
+	return uid == users_default_uid(env) ? users_default_gid(env) : uid;
+}
+
+/* Every line follows from its number alone, and not from which agent was looked at last:
+ * agents of one uid may have different groups. */
+void
+users_know(char *const *env, uid_t uid, gid_t gid)
+{
+	gid_t default_gid = users_default_gid(env), main_gid = users_gid(uid, env);
+	char *name = users_name(uid, users_default_uid(env));
+	char *line = xasprintf("%s:x:%u:%u:berth agent:" HOME_DIR "/%s:/bin/bash\n", name,
+	    uid, main_gid, name);
+
+	know_group(main_gid, default_gid);
+	if (gid != main_gid)
+		know_group(gid, default_gid);
 	errno = 0;
-	rewrite(ETC_DIR "/passwd", name, uid, passwd);
-	free(passwd);
-	free(group);
+	rewrite(ETC_DIR "/passwd", name, uid, line);
+	free(line);
+	free(name);
 }

@@ -18,9 +18,12 @@ uid_t users_default_uid(char *const *env);
 gid_t users_default_gid(char *const *env);
 /* "agent" or "agentN"; caller frees. */
 char *users_name(uid_t uid, uid_t default_uid);
-/* /etc/passwd and /etc/group know uid and gid under that name; with a read-only root,
- * what the image has must do. */
-void users_know(uid_t uid, gid_t gid, const char *name, const char *home);
+/* The group that a user has if its agent is given no other. */
+gid_t users_gid(uid_t uid, char *const *env);
+/* /etc/passwd and /etc/group know the user and its group, and the agent's own if that is
+ * another. A group is named as a user of its number would be. With a read-only root, what
+ * the image has must do. */
+void users_know(char *const *env, uid_t uid, gid_t gid);
 /* The value of NAME in an environment, NULL if it isn't there. */
 const char *env_get(char *const *env, const char *name);
 #endif

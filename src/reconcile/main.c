@@ -117,7 +117,7 @@ apply(struct db *db, const struct config *c, char *const *env, yyjson_mut_doc *d
 		struct agent_spec s = {0};
 
 		spec_make(c, name, env, secrets_grant(c, name, env), &s);
-		users_know(s.uid, s.gid, s.user, s.home);
+		users_know(env, s.uid, s.gid);
 		make_dirs(name, &s);
 		rows_agent(db, name, &s, doc, changes);
 		spec_free(&s);

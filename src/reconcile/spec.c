@@ -119,7 +119,6 @@ void
 spec_make(const struct config *c, const char *name, char *const *env, uint64_t secrets,
     struct agent_spec *out)
 {
-	uid_t default_uid = users_default_uid(env);
 	yyjson_mut_doc *whole = collect(c, name, true),
 		       *decisive = collect(c, name, false);
 	uint64_t h = hash_bytes(HASH_BEGIN, &secrets, sizeof(secrets));
@@ -129,10 +128,10 @@ spec_make(const struct config *c, const char *name, char *const *env, uint64_t s
 	out->uid = (uid_t)config_int(c, "agents.%s.uid", name);
 	out->gid = (gid_t)config_int(c, "agents.%s.gid", name);
 	if (out->uid == 0)
-		out->uid = default_uid;
+		out->uid = users_default_uid(env);
 	if (out->gid == 0)
-		out->gid = out->uid == default_uid ? users_default_gid(env) : out->uid;
-	out->user = users_name(out->uid, default_uid);
+		out->gid = users_gid(out->uid, env);
+	out->user = users_name(out->uid, users_default_uid(env));
 	out->home = xasprintf(HOME_DIR "/%s", out->user);
 	add_user(whole, out);
 	add_user(decisive, out);

@@ -94,19 +94,41 @@ names_tell_them_apart(void **state)
 }
 
 static void
+know(const char *puid, const char *pgid, uid_t uid, gid_t gid)
+{
+	char uid_line[32], gid_line[32];
+	char *env[] = {uid_line, gid_line, NULL};
+
+	snprintf(uid_line, sizeof(uid_line), "PUID=%s", puid);
+	snprintf(gid_line, sizeof(gid_line), "PGID=%s", pgid);
+	users_know(env, uid, gid);
+}
+
+static ino_t
+inode(const char *name)
+{
+	char path[256];
+	struct stat st;
+
+	snprintf(path, sizeof(path), ETC_DIR "/%s", name);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_ino;
+}
+
+static void
 a_user_is_known(void **state)
 {
 	struct stat before, after;
 
 	(void)state;
-	users_know(1000, 100, "agent", "/data/home/agent");
+	know("1000", "100", 1000, 100);
 	assert_string_equal(got("passwd"),
 	    "root:x:0:0:root:/root:/bin/sh\nberth:x:900:900::/:/bin/sh\n"
-	    "agent:x:1000:100:berth agent:/data/home/agent:/bin/bash\n");
+	    "agent:x:1000:100:berth agent:" HOME_DIR "/agent:/bin/bash\n");
 	assert_string_equal(got("group"), "root:x:0:\nberth:x:900:\nagent:x:100:\n");
 	stat(ETC_DIR "/passwd", &before);
 	assert_int_equal(before.st_mode & 07777, 0644);
-	users_know(1000, 100, "agent", "/data/home/agent"); /* nothing to do */
+	know("1000", "100", 1000, 100); /* nothing to do */
 	stat(ETC_DIR "/passwd", &after);
 	assert_true(before.st_ino == after.st_ino);
 }
@@ -115,8 +137,8 @@ static void
 another_number_moves_the_name(void **state)
 {
 	(void)state;
-	users_know(1000, 1000, "agent", "/data/home/agent");
-	users_know(1234, 1234, "agent", "/data/home/agent");
+	know("1000", "1000", 1000, 1000);
+	know("1234", "1234", 1234, 1234);
 	assert_null(strstr(got("passwd"), ":1000:"));
 	assert_non_null(strstr(got("passwd"), "\nagent:x:1234:1234:"));
 	assert_non_null(strstr(got("passwd"), "berth:x:900:900:"));
@@ -131,9 +153,10 @@ a_number_that_was_anothers(void **state)
 	(void)state;
 	put("passwd", "root:x:0:0::/:/bin/sh\nnode:x:1000:1000::/home/node:/bin/"
 		      "sh\nfoo::1000:5::/:\n");
-	users_know(1000, 1000, "agent", "/h");
+	know("1000", "1000", 1000, 1000);
 	assert_string_equal(got("passwd"),
-	    "root:x:0:0::/:/bin/sh\nagent:x:1000:1000:berth agent:/h:/bin/bash\n");
+	    "root:x:0:0::/:/bin/sh\nagent:x:1000:1000:berth agent:" HOME_DIR
+	    "/agent:/bin/bash\n");
 }
 
 static void
@@ -141,7 +164,7 @@ a_line_that_ends_like_ours_is_anothers(void **state)
 {
 	(void)state;
 	put("group", "root:x:0:\nmyagent:x:1000:\n");
-	users_know(1000, 1000, "agent", "/h");
+	know("1000", "1000", 1000, 1000);
 	assert_non_null(strstr(got("group"), "\nagent:x:1000:\n"));
 	assert_null(strstr(got("group"), "myagent"));
 }
@@ -150,10 +173,51 @@ static void
 two_users_live_side_by_side(void **state)
 {
 	(void)state;
-	users_know(1000, 1000, "agent", "/a");
-	users_know(2000, 2000, "agent2000", "/b");
+	know("1000", "1000", 1000, 1000);
+	know("1000", "1000", 2000, 2000);
 	assert_non_null(strstr(got("passwd"), "\nagent:x:1000:"));
 	assert_non_null(strstr(got("passwd"), "\nagent2000:x:2000:"));
+}
+
+/* Both files were written anew at each `berth apply`, once for each agent. */
+static void
+groups_of_one_user_do_not_take_turns(void **state)
+{
+	static const gid_t gids[] = {1000, 1500, 2000, 100};
+	ino_t group, passwd;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < COUNT(gids); i++) {
+			know("1000", "1000", 1000, gids[i]);
+			know("1000", "1000", 2000, gids[i]);
+		}
+		if (round == 0) {
+			group = inode("group");
+			passwd = inode("passwd");
+		}
+	}
+	assert_true(group == inode("group") && passwd == inode("passwd"));
+	assert_string_equal(got("group"),
+	    "root:x:0:\nberth:x:900:\nagent:x:1000:\nagent2000:x:2000:\n"
+	    "agent1500:x:1500:\nagent100:x:100:\n");
+	assert_non_null(strstr(got("passwd"), "\nagent:x:1000:1000:"));
+	assert_non_null(strstr(got("passwd"), "\nagent2000:x:2000:2000:"));
+}
+
+/* The appliance's group has one name, whoever else has its number. */
+static void
+a_group_has_one_name(void **state)
+{
+	ino_t group;
+
+	(void)state;
+	know("1000", "2000", 2000, 2000);
+	know("1000", "2000", 1000, 2000);
+	group = inode("group");
+	know("1000", "2000", 2000, 2000);
+	assert_true(group == inode("group"));
+	assert_string_equal(got("group"), "root:x:0:\nberth:x:900:\nagent:x:2000:\n");
 }
 
 static void
@@ -162,12 +226,12 @@ odd_files_are_completed(void **state)
 	(void)state;
 	put("passwd", "");
 	put("group", "root:x:0:"); /* no newline */
-	users_know(1000, 1000, "agent", "/h");
-	assert_string_equal(
-	    got("passwd"), "agent:x:1000:1000:berth agent:/h:/bin/bash\n");
+	know("1000", "1000", 1000, 1000);
+	assert_string_equal(got("passwd"),
+	    "agent:x:1000:1000:berth agent:" HOME_DIR "/agent:/bin/bash\n");
 	assert_string_equal(got("group"), "root:x:0:\nagent:x:1000:\n");
 	unlink(ETC_DIR "/passwd");
-	users_know(1000, 1000, "agent", "/h"); /* said, and lived with */
+	know("1000", "1000", 1000, 1000); /* said, and lived with */
 	assert_int_equal(access(ETC_DIR "/passwd", F_OK), -1);
 }
 
@@ -197,6 +261,8 @@ main(void)
 	    TEST(a_number_that_was_anothers),
 	    TEST(a_line_that_ends_like_ours_is_anothers),
 	    TEST(two_users_live_side_by_side),
+	    TEST(groups_of_one_user_do_not_take_turns),
+	    TEST(a_group_has_one_name),
 	    TEST(odd_files_are_completed),
 	    TEST(an_environment_is_searched_by_whole_names),
 	};
