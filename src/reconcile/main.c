@@ -16,6 +16,7 @@
 #include "config.h"
 #include "db.h"
 #include "dirs.h"
+#include "home.h"
 #include "ipc.h"
 #include "json.h"
 #include "log.h"
@@ -82,8 +83,10 @@ load(const char *path, char *const *env, struct buf *text)
 	return config_load(&source);
 }
 
+/* The shim's two are only made: an agent that runs as its former user still needs them,
+ * and spawn hands them over when it starts anew. */
 static void
-make_dirs(const char *agent, const struct agent_spec *s)
+make_dirs(const char *agent, const struct agent_spec *s, gid_t users_own)
 {
 	const struct {
 		const char *below;
@@ -91,17 +94,19 @@ make_dirs(const char *agent, const struct agent_spec *s)
 		mode_t mode;
 		uid_t uid;
 		gid_t gid;
+		bool once;
 	} dirs[] = {
-	    {AGENT_DIR, agent, 0711, 0, 0},
-	    {SHIM_DIR, agent, 0700, s->uid, s->gid},
-	    {SPOOL_DIR, agent, 0700, s->uid, s->gid},
-	    {HOME_DIR, s->user, 0700, s->uid, s->gid},
+	    {AGENT_DIR, agent, 0711, 0, 0, false},
+	    {SHIM_DIR, agent, 0700, s->uid, s->gid, true},
+	    {SPOOL_DIR, agent, 0700, s->uid, s->gid, true},
+	    {HOME_DIR, s->user, 0700, s->uid, users_own, false},
 	};
 
 	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
 		char *path = xasprintf("%s/%s", dirs[i].below, dirs[i].name);
 
-		if (dir_ensure(path, dirs[i].mode, dirs[i].uid, dirs[i].gid) == -1)
+		if ((!dirs[i].once || access(path, F_OK) == -1) &&
+		    dir_ensure(path, dirs[i].mode, dirs[i].uid, dirs[i].gid) == -1)
 			fatal(EXIT_SYSTEM, "%s", path);
 		free(path);
 	}
@@ -118,7 +123,7 @@ apply(struct db *db, const struct config *c, char *const *env, yyjson_mut_doc *d
 
 		spec_make(c, name, env, secrets_grant(c, name, env), &s);
 		users_know(env, s.uid, s.gid);
-		make_dirs(name, &s);
+		make_dirs(name, &s, users_gid(s.uid, env));
 		rows_agent(db, name, &s, doc, changes);
 		spec_free(&s);
 	}
@@ -197,6 +202,9 @@ run(bool boot)
 	bool good;
 
 	read_env(&e);
+	if (boot)
+		home_take_over(HOME_DIR "/agent", users_default_uid(e.vars),
+		    users_default_gid(e.vars));
 	keep_private(CONFIG_FILE);
 	c = load(CONFIG_FILE, e.vars, &text);
 	good = c != NULL && config_errors(c) == 0;

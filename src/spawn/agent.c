@@ -206,6 +206,8 @@ agent_start(struct spawn *s, struct spawn_msg *m, int *release)
 		m->error = SPAWN_NO_PANE;
 		return -1;
 	}
+	if (folders_give(m) == -1)
+		return failed(m, "give its folders away");
 	if (pipe2(go, O_CLOEXEC) == -1)
 		return failed(m, "pipe");
 	pid = fork();

@@ -40,6 +40,10 @@ bool agent_allowed(const struct spawn_msg *m);
 /* Takes the terminal back after its agent: nobody's until the next start. */
 void agent_take_back(int tty);
 
+/* folders.c: what is the agent's is its user's now. -1 with errno. Only while nothing of
+ * it runs. */
+int folders_give(const struct spawn_msg *m);
+
 /* typing.c: for good, also for what this process starts. Needs no_new_privs. */
 void typing_forbid(void);
 #endif

@@ -110,6 +110,87 @@ what_is_no_directory_is_an_error(void **state)
 }
 
 static void
+own(const char *path, uid_t uid)
+{
+	assert_int_equal(lchown(path, uid, uid), 0);
+}
+
+static int
+hand_over(uid_t uid)
+{
+	static const char *const keep[] = {"hooks", NULL}, *const drop[] = {"lock", NULL};
+
+	return dir_hand_over(in("d"), uid, uid, keep, drop);
+}
+
+/* PUID, or an agent's uid, has changed: its folder was the new one's, the files in it
+ * still the old one's, and so it never started again. */
+static void
+a_directory_is_handed_over_with_its_files(void **state)
+{
+	(void)state;
+	assert_int_equal(hand_over(1000), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(dir_ensure(in("d"), 0700, 1000, 1000), 0);
+	assert_int_equal(hand_over(1001), 0); /* empty */
+	put(in("d/hooks"), "kept");
+	put(in("d/lock"), "");
+	own(in("d/hooks"), 1000);
+	own(in("d/lock"), 1000);
+	assert_int_equal(chmod(in("d/hooks"), 0600), 0);
+	assert_int_equal(hand_over(1001), 0); /* only the files are another's */
+	assert_is(in("d"), S_IFDIR, 0700, 1001, 1001);
+	assert_is(in("d/hooks"), S_IFREG, 0600, 1001, 1001);
+	assert_holds(in("d/hooks"), "kept");
+	assert_int_equal(access(in("d/lock"), F_OK), -1);
+	put(in("d/lock"), "");
+	own(in("d/lock"), 1001);
+	assert_int_equal(hand_over(1001), 0); /* nothing to do */
+	assert_is(in("d/lock"), S_IFREG, 0644, 1001, 1001);
+	assert_int_equal(dir_ensure(in("d"), 0700, 0, 0), 0); /* a crash in the middle */
+	assert_int_equal(hand_over(1002), 0);
+	assert_is(in("d"), S_IFDIR, 0700, 1002, 1002);
+	assert_is(in("d/hooks"), S_IFREG, 0600, 1002, 1002);
+	assert_int_equal(access(in("d/lock"), F_OK), -1);
+}
+
+static void
+what_an_agent_planted_is_not_handed_over(void **state)
+{
+	(void)state;
+	assert_int_equal(dir_ensure(in("d"), 0700, 1000, 1000), 0);
+	put(in("victim"), "precious");
+	own(in("victim"), 1000);
+	assert_int_equal(symlink("../victim", in("d/hooks")), 0);
+	assert_int_equal(hand_over(1001), 0);
+	assert_is(in("victim"), S_IFREG, 0644, 1000, 1000);
+	assert_int_equal(access(in("d/hooks"), F_OK), -1);
+
+	assert_int_equal(link(in("victim"), in("d/hooks")), 0); /* another's */
+	assert_int_equal(hand_over(1002), 0);
+	assert_is(in("victim"), S_IFREG, 0644, 1000, 1000);
+	assert_int_equal(access(in("d/hooks"), F_OK), -1);
+
+	put(in("d/hooks"), "root's, put there by rename");
+	assert_int_equal(hand_over(1003), 0);
+	assert_int_equal(access(in("d/hooks"), F_OK), -1);
+
+	assert_int_equal(mkfifo(in("d/hooks"), 0600), 0);
+	own(in("d/hooks"), 1003);
+	assert_int_equal(hand_over(1004), 0);
+	assert_int_equal(access(in("d/hooks"), F_OK), -1);
+
+	assert_int_equal(mkdir(in("d/hooks"), 0700), 0); /* the shim says what is wrong */
+	assert_int_equal(hand_over(1005), 0);
+	assert_is(in("d"), S_IFDIR, 0700, 1005, 1005);
+	assert_int_equal(symlink("d", in("e")), 0);
+	assert_int_equal(dir_hand_over(in("e"), 1, 1, (const char *const[]){NULL},
+			     (const char *const[]){NULL}),
+	    -1);
+	assert_is(in("d"), S_IFDIR, 0700, 1005, 1005);
+}
+
+static void
 a_file_is_replaced_whole(void **state)
 {
 	(void)state;
@@ -165,6 +246,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(a_directory_is_made_and_set_right),
 	    TEST(what_is_no_directory_is_an_error),
+	    TEST(a_directory_is_handed_over_with_its_files),
+	    TEST(what_an_agent_planted_is_not_handed_over),
 	    TEST(a_file_is_replaced_whole),
 	    TEST(links_are_replaced_not_followed),
 	    TEST(a_failure_leaves_the_old_one),

@@ -27,6 +27,7 @@ launcher_ops_OBJ := $(call lt,ops ops_read waiters addressee message volume stor
 launcher_tmux_OBJ := $(call lt,tmux)
 reconcile_spec_OBJ := lttest/reconcile/spec.o
 reconcile_secrets_OBJ := lttest/reconcile/secrets.o lttest/reconcile/spec.o
+reconcile_home_OBJ := reconcile/home.o
 users_OBJ := lttest/lib/users.o
 
 LT_TESTS := launcher_prompt launcher_screen launcher_limit launcher_fifos launcher_tmux \
