@@ -27,7 +27,4 @@ doctor_look doctor_data, doctor_space, doctor_projects, doctor_run;
 /* doctor_parts.c: what berth is made of */
 doctor_look doctor_users, doctor_sockets, doctor_sqlite, doctor_tmux, doctor_s6,
     doctor_agents, doctor_config;
-
-/* How a file system of this type (statfs) does for the volume; its name in *name. */
-enum doctor_level doctor_fs(unsigned long type, const char **name);
 #endif

@@ -17,6 +17,7 @@
 #include "config.h"
 #include "db.h"
 #include "dirs.h"
+#include "fstype.h"
 #include "log.h"
 #include "paths.h"
 #include "xmalloc.h"
@@ -56,6 +57,49 @@ make_dirs(void)
 			    "%s can't be made ready (is the volume writable and its "
 			    "owner root?)",
 			    dirs[i].path);
+}
+
+static bool
+accepted(void)
+{
+	struct buf text = BUF_INIT;
+	struct config_source source = {.name = CONFIG_FILE, .environ = environ};
+	struct config *c;
+	bool yes;
+
+	if (buf_read_file(&text, CONFIG_FILE, CONFIG_MAX) == -1)
+		buf_clear(&text);
+	source.text = buf_str(&text);
+	source.len = text.len;
+	c = config_load(&source); /* other errors are reconcile's to tell */
+	yes = config_bool(c, "data.i_accept_a_network_file_system");
+	config_free(c);
+	buf_free(&text);
+	return yes;
+}
+
+/* Before anything is written there. SQLite's locks and fsync(2) can be empty words on
+ * such a file system: it works, until something is lost. */
+static void
+check_volume(void)
+{
+	struct fstype fs;
+
+	if (fstype_look(DATA_DIR, &fs) == -1 || fs.kind != FSTYPE_SHARED)
+		return; /* make_dirs says what is missing */
+	if (!accepted())
+		fatalx(EXIT_BAD_USAGE,
+		    DATA_DIR
+		    " is on %s, where the database could lose messages: give it a "
+		    "volume of the engine's own (-v berth-data:/data); or, if you accept "
+		    "that, set BERTH__DATA__I_ACCEPT_A_NETWORK_FILE_SYSTEM=true in the "
+		    "environment, or i_accept_a_network_file_system = true under [data] "
+		    "in berth.toml",
+		    fs.name);
+	log_warnx(DATA_DIR
+	    " is on %s, where the database could lose messages; berth.toml "
+	    "accepts that",
+	    fs.name);
 }
 
 /* The environment the container was started with: for the reconciler, and for nobody
@@ -224,6 +268,7 @@ main(int argc, char **argv)
 		fatalx(EXIT_BAD_USAGE, "must run as root of the container (agents "
 				       "don't): don't set --user, set PUID");
 	umask(022);
+	check_volume();
 	make_dirs();
 	keep_environment();
 	first_configuration();

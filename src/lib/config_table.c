@@ -29,6 +29,14 @@ const struct config_row config_rows[] = {
   .help = "What this host is called in records and answers: a-z, 0-9 and \"-\", a letter "
 	  "first, 63 characters at most." },
 
+{ .path = "data", .type = CONFIG_TABLE,
+  .help = "The volume, /data." },
+{ .path = "data.i_accept_a_network_file_system", .type = CONFIG_BOOLEAN,
+  .when = CONFIG_BERTH_START, .initial = "false",
+  .help = "Must be true for berth to start where /data is shared over a network or by a "
+	  "virtual machine's host (nfs, cifs, 9p, virtiofs, fuse): what was promised to be "
+	  "kept may be lost there." },
+
 { .path = "delivery", .type = CONFIG_TABLE,
   .help = "How messages get to agents." },
 { .path = "delivery.human_idle", .type = CONFIG_DURATION, .initial = "2s", .min = 0,
