@@ -83,6 +83,21 @@ rights_of(int version)
 	return rights;
 }
 
+/* Is what was opened where the path says, without a link, "..", or "//" on the way? The
+ * kernel's own word for where it is, so nothing can change between question and answer.
+ */
+static bool
+is_at(int fd, const char *path)
+{
+	char self[64], where[PATH_MAX];
+	ssize_t len;
+
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
+	len = readlink(self, where, sizeof(where));
+	return len > 0 && (size_t)len == strlen(path) &&
+	       memcmp(where, path, (size_t)len) == 0;
+}
+
 static void
 allow(const struct rules *r, const char *path, uint64_t rights)
 {
@@ -91,7 +106,9 @@ allow(const struct rules *r, const char *path, uint64_t rights)
 
 	if (rule.fd == -1)
 		return; /* gone, or not ours to reach anyway */
-	if (fstat(rule.fd, &st) == 0 && !S_ISLNK(st.st_mode)) {
+	if (!is_at(rule.fd, path))
+		log_warnx("%s leads elsewhere: closed to the agent", path);
+	else if (fstat(rule.fd, &st) == 0 && !S_ISLNK(st.st_mode)) {
 		rule.allowed =
 		    rights & (S_ISDIR(st.st_mode) ? r->all : r->all & FS_OF_FILES);
 		if (rule.allowed != 0 &&

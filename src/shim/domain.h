@@ -17,8 +17,10 @@ enum domain_want { DOMAIN_NONE, DOMAIN_SCOPED, DOMAIN_FULL };
 struct domain_spec {
 	enum domain_want want;
 	const char *const *closed; /* directories that are closed, each ends with NULL */
-	const char *const *open;   /* directories beneath them that are open after all */
-	const char *const *reach;  /* sockets beneath them that may be connected to */
+	/* directories beneath them that are open after all; not one that a link, ".." or
+	 * "//" leads to */
+	const char *const *open;
+	const char *const *reach; /* sockets beneath them that may be connected to */
 };
 
 struct domain {

@@ -125,13 +125,12 @@ make_dirs(yyjson_val *dirs, struct buf *warning)
 
 /* ---- the domain ---- */
 
-/* What is the agent's beneath /data: its home, and where it works. */
+/* What is the agent's beneath /data: its home. Where it works is beneath that, or not in
+ * /data at all. That it leads nowhere else, domain.c sees. */
 static bool
-may_open(const char *path)
+is_home(const char *path)
 {
-	return strncmp(path, DATA_DIR "/", sizeof(DATA_DIR)) == 0 &&
-	       strncmp(path, SPOOL_DIR, sizeof(SPOOL_DIR) - 1) != 0 &&
-	       strstr(path, "..") == NULL;
+	return strncmp(path, HOME_DIR "/", sizeof(HOME_DIR)) == 0;
 }
 
 static enum domain_want
@@ -148,16 +147,18 @@ static void
 prepare_domain(struct plan *p, yyjson_val *run)
 {
 	const char *const closed[] = {DATA_DIR, RUN_DIR, NULL};
-	const char *home = env_get(p->env, "HOME", ""), *open[3] = {NULL}, **at = open;
+	const char *home = env_get(p->env, "HOME", "");
+	const char *const open[] = {is_home(home) ? home : NULL, NULL};
 	char hook_sock[PATH_MAX], agent_sock[PATH_MAX];
 	const char *const reach[] = {hook_sock, agent_sock, NULL};
 	const struct domain_spec spec = {
 	    .want = domain_wanted(run), .closed = closed, .open = open, .reach = reach};
 
-	if (may_open(home))
-		*at++ = home;
-	if (may_open(p->cwd))
-		*at++ = p->cwd;
+	if (strncmp(p->cwd, DATA_DIR "/", sizeof(DATA_DIR)) == 0 &&
+	    strncmp(p->cwd, home, strlen(home)) != 0)
+		log_warnx("%s is closed to the agent: of " DATA_DIR
+			  " only its home is its own",
+		    p->cwd);
 	snprintf(hook_sock, sizeof(hook_sock), "%s/hook.sock", p->where->shim_dir);
 	snprintf(agent_sock, sizeof(agent_sock), "%s/sock", p->where->agent_dir);
 	domain_prepare(&p->domain, &spec);

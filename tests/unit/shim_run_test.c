@@ -293,7 +293,7 @@ shim_start(void)
 
 /* What `run` answers: sh -c script, and more members (each begins with a comma). */
 static void
-run_script(const char *script, const char *more)
+run_script_in(const char *home, const char *cwd, const char *script, const char *more)
 {
 	yyjson_mut_doc *doc = json_object();
 	json_add_str(doc, "s", script);
@@ -302,15 +302,21 @@ run_script(const char *script, const char *more)
 
 	quoted[len - 1] = '\0'; /* {"s":"..."} */
 	free(t.run);
-	t.run = xasprintf(
-	    "{\"argv\":[\"sh\",\"-c\",%s],\"argv_resume\":null,"
-	    "\"env\":{\"PATH\":\"/usr/local/bin:/usr/bin:/bin\",\"HOME\":\"" HOME
-	    "\",\"BERTH_HOOK_SOCK\":\"" HOOK_SOCK "\",\"HOOK\":\"" TEST_HOOK
-	    "\",\"ROOM\":\"" ROOM "\",\"ASAN_OPTIONS\":\"detect_leaks=0\"},"
-	    "\"cwd\":\"" HOME "\",\"dirs\":[\"" SESSIONS "\",\"" ROOM "\"],"
-	    "\"registry\":\"" SESSIONS "\"%s}",
-	    quoted + 5, more);
+	t.run =
+	    xasprintf("{\"argv\":[\"sh\",\"-c\",%s],\"argv_resume\":null,"
+		      "\"env\":{\"PATH\":\"/usr/local/bin:/usr/bin:/bin\",\"HOME\":\"%s"
+		      "\",\"BERTH_HOOK_SOCK\":\"" HOOK_SOCK "\",\"HOOK\":\"" TEST_HOOK
+		      "\",\"ROOM\":\"" ROOM "\",\"ASAN_OPTIONS\":\"detect_leaks=0\"},"
+		      "\"cwd\":\"%s\",\"dirs\":[\"" SESSIONS "\",\"" ROOM "\"],"
+		      "\"registry\":\"" SESSIONS "\"%s}",
+		quoted + 5, home, cwd, more);
 	free(quoted);
+}
+
+static void
+run_script(const char *script, const char *more)
+{
+	run_script_in(HOME, HOME, script, more);
 }
 
 static int
@@ -976,6 +982,53 @@ the_domain_keeps_others_out(void **state)
 	free(out);
 }
 
+/* Each way to name what is another's as where the agent works, or as its home. */
+static void
+no_place_opens_what_is_anothers(void **state)
+{
+	static const struct {
+		const char *home, *cwd;
+	} tried[] = {{HOME, SPOOL_DIR "/other"}, {HOME, DATA_DIR "//spool/other"},
+	    {HOME, DATA_DIR}, {HOME, DATA_DIR "/"}, {HOME, HOME "/to-spool/other"},
+	    {HOME, DATA_DIR "/home/../spool"}, {HOME, DATA_DIR "/./spool/other"},
+	    {HOME "/to-spool/other", HOME}, {HOME_DIR "//../spool/other", "/"},
+	    {HOME_DIR "/../spool", "/"}, {SPOOL_DIR "/other", "/"}, {DATA_DIR, "/"},
+	    {DATA_DIR "/", "/"}, {HOME "/to-spool", "/"}};
+
+	for (size_t i = 0; i < COUNT(tried); i++) {
+		make_file(SPOOL_DIR "/other/secret", "s\n");
+		make_file(SHIM_DIR "/other/secret", "s\n");
+		make_file(HOME "/file", "mine\n");
+		assert_true(symlink(SPOOL_DIR, HOME "/to-spool") == 0 || errno == EEXIST);
+		/* outside of its home nothing can be written: the exit status tells */
+		run_script_in(tried[i].home, tried[i].cwd,
+		    "cat " SPOOL_DIR "/other/secret && exit 9; "
+		    "cat " HOME "/file; exit 7",
+		    "");
+		shim_start();
+		bool files = strstr(await("started", ""), "files\"") != NULL;
+		int status = exit_of();
+		if (files && status != 7)
+			fail_msg("home %s, cwd %s: status %d", tried[i].home,
+			    tried[i].cwd, status);
+		teardown(state);
+		setup(state);
+	}
+}
+
+static void
+a_folder_in_its_home_is_open_to_it(void **state)
+{
+	(void)state;
+	assert_int_equal(mkdir(HOME "/work", 0700), 0);
+	make_file(HOME "/work/file", "mine\n");
+	assert_int_equal(symlink(HOME "/work", HOME "/link"), 0);
+	run_script_in(
+	    HOME, HOME "/link", "grep -q mine file && echo more >>file && exit 7", "");
+	shim_start();
+	assert_int_equal(exit_of(), 7);
+}
+
 int
 main(void)
 {
@@ -1012,6 +1065,8 @@ main(void)
 	    T(typed_input_can_be_counted),
 	    T(a_file_that_is_no_json_is_kept_and_nothing_started),
 	    T(the_domain_keeps_others_out),
+	    T(no_place_opens_what_is_anothers),
+	    T(a_folder_in_its_home_is_open_to_it),
 #undef T
 	};
 
