@@ -487,6 +487,7 @@ agent_remove(struct agent *a)
 	timer_free(a->stable_timer);
 	timer_free(a->kick_timer);
 	timer_free(a->quiet_timer);
+	timer_free(a->dialog_timer);
 	yyjson_doc_free(a->spec);
 	list_remove(&a->link);
 	free(a->name);

@@ -110,7 +110,7 @@ struct agent {
 
 	struct delivery *delivery; /* in flight; NULL if none */
 	struct timer *restart_timer, *ready_timer, *stable_timer, *kick_timer,
-	    *quiet_timer;
+	    *quiet_timer, *dialog_timer;
 	int64_t glyph_since;  /* monotonic: the prompt has shown, or the pane been quiet,
 				 since; 0 if not */
 	uint64_t screen_hash; /* of a pane that is watched for quiet */

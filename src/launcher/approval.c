@@ -11,11 +11,17 @@
 #include "buf.h"
 #include "db.h"
 #include "json.h"
+#include "loop.h"
 #include "shimlink.h"
 #include "store.h"
 #include "xmalloc.h"
 
-enum { DEFAULT_TIMEOUT_MS = 600000, INPUT_MAX = 256 << 10, OPEN_MAX = 64 };
+enum {
+	DEFAULT_TIMEOUT_MS = 600000,
+	INPUT_MAX = 256 << 10,
+	OPEN_MAX = 64,
+	DIALOG_MS = 3000, /* in which the registry shows a dialog whose hook has asked */
+};
 
 struct open_row {
 	char id[ULID_LEN + 1], instance[ULID_LEN + 1];
@@ -141,17 +147,41 @@ withdraw(struct agent *a, const struct open_row *row, const char *why)
 		shimlink_decide(a, row->instance, row->seq, NO_OUTPUT);
 }
 
-void
+bool
 approval_withdraw(struct agent *a, int64_t asked_before, const char *why)
 {
 	struct open_row rows[OPEN_MAX];
-	size_t n = open_rows(a->l, a->name, rows);
+	size_t n = open_rows(a->l, a->name, rows), left = 0;
 
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].asked_at < asked_before)
 			withdraw(a, &rows[i], why);
+		else
+			left++;
 	if (n > 0)
 		launcher_changed(a->l);
+	return left > 0;
+}
+
+static void
+still_no_dialog(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->registry != REG_WAITING)
+		approval_no_dialog(a, false);
+}
+
+void
+approval_no_dialog(struct agent *a, bool there_was)
+{
+	if (!approval_withdraw(a, there_was ? INT64_MAX : wall_ms() - DIALOG_MS,
+		"answered at the terminal"))
+		return;
+	if (a->dialog_timer == NULL)
+		a->dialog_timer = timer_new(a->l->loop, still_no_dialog, a);
+	if (!timer_armed(a->dialog_timer))
+		timer_in(a->dialog_timer, DIALOG_MS);
 }
 
 void

@@ -18,8 +18,14 @@ void approval_ask(struct agent *a, yyjson_val *hook, const char *instance, int64
 bool approval_answer(
     struct launcher *l, const char *id, bool allow, const char *message, const char *by);
 
-/* This agent's open ones that were asked before a time (Unix ms; INT64_MAX: all). */
-void approval_withdraw(struct agent *a, int64_t asked_before, const char *why);
+/* This agent's open ones that were asked before a time (Unix ms; INT64_MAX: all). true:
+ * others stay open. */
+bool approval_withdraw(struct agent *a, int64_t asked_before, const char *why);
+
+/* Its registry shows no dialog (there_was: as it did before): what was asked has been
+ * answered at the terminal, but for what was asked so shortly before that its dialog may
+ * only be about to show; that is looked at again. */
+void approval_no_dialog(struct agent *a, bool there_was);
 void approval_hook_gone(struct agent *a, const char *instance, int64_t seq);
 
 /* The shim is here (again). asks: the seqs of its hooks that wait for an answer. It hears

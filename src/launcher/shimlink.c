@@ -27,7 +27,6 @@
 enum {
 	ROLE_SHIM = 1,
 	COMPLAIN_MS = 10000,
-	DIALOG_MS = 3000, /* in which the registry shows a dialog whose hook has asked */
 };
 
 /* An agent could fill the log with these. */
@@ -218,9 +217,7 @@ op_registry(struct ipc_req *req, yyjson_val *args, void *ctx)
 	if (a->registry == REG_IDLE)
 		a->compacting = false; /* no hook tells that it was interrupted */
 	if (a->registry != REG_WAITING)
-		approval_withdraw(a,
-		    before == REG_WAITING ? INT64_MAX : wall_ms() - DIALOG_MS,
-		    "answered at the terminal");
+		approval_no_dialog(a, before == REG_WAITING);
 	agent_observe(a, "registry");
 }
 

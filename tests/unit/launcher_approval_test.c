@@ -123,6 +123,31 @@ a_young_question_is_not_withdrawn_with_the_old(void **state)
 	assert_string_equal(state_of(2), "open");
 }
 
+/* Nor does it stay open when no dialog comes: it was answered while nobody looked. */
+static void
+a_question_whose_dialog_never_shows_is_withdrawn(void **state)
+{
+	(void)state;
+	ask(SHIM, 1);
+	a->registry = REG_BUSY;
+	world_pass(1000);
+	approval_no_dialog(a, false);
+	assert_string_equal(state_of(1), "open");
+	a->registry = REG_WAITING;
+	world_pass(10000);
+	assert_string_equal(state_of(1), "open");
+	a->registry = REG_IDLE;
+	approval_no_dialog(a, true);
+	assert_string_equal(state_of(1), "withdrawn");
+	ask(SHIM, 2);
+	world_pass(1);
+	approval_no_dialog(a, false);
+	world_pass(2998);
+	assert_string_equal(state_of(2), "open");
+	world_pass(2);
+	assert_string_equal(state_of(2), "withdrawn");
+}
+
 static void
 a_shim_that_comes_back_hears_what_was_settled(void **state)
 {
@@ -167,6 +192,7 @@ main(void)
 	    TEST(the_first_answer_counts),
 	    TEST(a_question_answered_at_the_terminal_lets_its_hook_go),
 	    TEST(a_young_question_is_not_withdrawn_with_the_old),
+	    TEST(a_question_whose_dialog_never_shows_is_withdrawn),
 	    TEST(a_shim_that_comes_back_hears_what_was_settled),
 	    TEST(questions_of_an_earlier_shim_are_over),
 	    TEST(unanswered_is_denied_in_time),

@@ -252,6 +252,7 @@ world_agent_free(struct agent *a)
 	timer_free(a->stable_timer);
 	timer_free(a->kick_timer);
 	timer_free(a->quiet_timer);
+	timer_free(a->dialog_timer);
 	free(a->name);
 	free(a->hash);
 	free(a->reason);
