@@ -133,6 +133,24 @@ untouched(void)
 	return same;
 }
 
+/* A configuration that was lost is no wish to be without it: the last good one comes
+ * back.
+ */
+static bool
+bring_back(void)
+{
+	struct buf text = BUF_INIT;
+	bool back = buf_read_file(&text, LAST_GOOD, CONFIG_MAX) == 0 && text.len > 0 &&
+		    file_replace(CONFIG_FILE, buf_str(&text), text.len, 0640, 0, 0) == 0;
+
+	if (back)
+		log_warnx("%s was gone, and is made anew from %s (to begin with the "
+			  "default, remove both)",
+		    CONFIG_FILE, LAST_GOOD);
+	buf_free(&text);
+	return back;
+}
+
 /* An image that has Claude adds it to our own file. One without takes nothing out: an
  * agent that is no longer desired is deleted, and its conversation with it. */
 static void
@@ -142,7 +160,7 @@ first_configuration(void)
 	     there = access(CONFIG_FILE, F_OK) == 0;
 	char *text;
 
-	if (there && !(claude && untouched()))
+	if (there ? !(claude && untouched()) : bring_back())
 		return;
 	text = config_default_file(claude);
 	if (file_replace(CONFIG_FILE, text, strlen(text), 0640, 0, 0) == -1)

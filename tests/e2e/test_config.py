@@ -77,6 +77,7 @@ def test_broken_file_changes_nothing_and_the_last_good_one_outlives_a_restart(bo
     assert [row["name"] for row in appliance.agents()] == ["mine"]
     assert appliance.agent("mine")["pid"] == before["pid"]
     assert why_not(appliance)[0].startswith(WHY) and WHY in appliance.service_log("reconcile")
+    assert appliance.status_of("status", "--quiet", "--parts") == 0  # no part of it is sick
 
     assert appliance.stop().status == 0
     appliance.start()
@@ -84,6 +85,17 @@ def test_broken_file_changes_nothing_and_the_last_good_one_outlives_a_restart(bo
     assert after["session"] == before["session"] and [row["name"] for row in appliance.agents()] == ["mine"]
     assert why_not(appliance)[0].startswith(WHY) and "using the last good configuration" in appliance.logs()
     assert appliance.read("/data/berth.toml") == BROKEN
+
+
+def test_lost_file_comes_back(boot):
+    appliance = boot(DEMO_TOML + '\n[delivery]\nhuman_idle = "3s"\n')
+    was = appliance.read("/data/berth.toml")
+    session = appliance.agent("demo")["session"]
+    appliance.exec(["rm", "/data/berth.toml"])
+    appliance.restart()
+    assert appliance.read("/data/berth.toml") == was
+    assert appliance.agent("demo")["session"] == session
+    assert "/data/berth.toml was gone" in appliance.logs()
 
 
 def test_broken_variable_is_named(boot):
