@@ -153,6 +153,15 @@ cursor_of(struct agent *a, const char *instance)
 	    a->l->db, ST_CURSOR_GET, DB_ARGS(DB_T(a->name), DB_T(instance)), 0);
 }
 
+/* The spool is the agent's own: what it says may be anything. */
+static int64_t
+hook_time(yyjson_val *args)
+{
+	int64_t now = wall_ms(), at = json_int(args, "at", now);
+
+	return at > 0 && at < now ? at : now;
+}
+
 static void
 op_hook(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
@@ -174,7 +183,7 @@ op_hook(struct ipc_req *req, yyjson_val *args, void *ctx)
 	hooks_apply(a, &(struct hook){.json = json_get(args, "hook"),
 			   .instance = instance,
 			   .seq = seq,
-			   .at = json_int(args, "at", wall_ms()),
+			   .at = hook_time(args),
 			   .ask = json_bool(args, "ask", false),
 			   .old = strcmp(instance, a->instance) != 0});
 	db_must(db, ST_CURSOR_SET, DB_ARGS(DB_T(a->name), DB_T(instance), DB_I(seq)));
