@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,19 @@ link_tree(const char *from, const char *to)
 	closedir(dir);
 }
 
+/* As process 1 we would never see a signal that has no handler: a stop that comes while
+ * we prepare waits, for the check at our end or for s6-svscan, which unblocks it. */
+static void
+keep_stops(int how)
+{
+	sigset_t stops;
+
+	sigemptyset(&stops);
+	sigaddset(&stops, SIGTERM);
+	sigaddset(&stops, SIGINT);
+	sigprocmask(how, &stops, NULL);
+}
+
 static void
 reconcile(void)
 {
@@ -245,6 +259,7 @@ reconcile(void)
 	if (pid == -1)
 		fatal(EXIT_SYSTEM, "fork");
 	if (pid == 0) {
+		keep_stops(SIG_UNBLOCK);
 		execv(argv[0], argv);
 		fatal(EXIT_SYSTEM, "exec %s", argv[0]);
 	}
@@ -274,10 +289,23 @@ become_supervisor(void)
 	fatal(EXIT_SYSTEM, "exec s6-svscan");
 }
 
+static void
+stop_if_asked(void)
+{
+	sigset_t pending;
+
+	if (sigpending(&pending) == -1 ||
+	    (!sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT)))
+		return;
+	log_info("stopped before anything was started");
+	exit(0);
+}
+
 int
 main(int argc, char **argv)
 {
 	(void)argv;
+	keep_stops(SIG_BLOCK);
 	log_init("init");
 	if (argc != 1)
 		fatalx(EXIT_BAD_USAGE, "usage: init (the container's entry point; "
@@ -294,5 +322,6 @@ main(int argc, char **argv)
 	make_apply();
 	link_tree("/etc/s6", SCAN_DIR);
 	reconcile();
+	stop_if_asked();
 	become_supervisor();
 }
