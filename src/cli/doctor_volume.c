@@ -1,5 +1,6 @@
 /* berth doctor: the volume, its space, and where sockets are. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -92,6 +93,7 @@ doctor_projects(const struct cli *cli, struct finding *f)
 void
 doctor_run(const struct cli *cli, struct finding *f)
 {
+	struct buf fifos = BUF_INIT;
 	struct fstype fs;
 
 	if (fstype_look(cli->run_dir, &fs) == -1) {
@@ -103,4 +105,15 @@ doctor_run(const struct cli *cli, struct finding *f)
 		doctor_say(f, DOCTOR_WARN,
 		    "granted secrets should never touch a disk: --tmpfs "
 		    "/run:exec,mode=755");
+	/* In a sticky directory that others may write to, the kernel then refuses O_CREAT
+	 * on a FIFO that is neither the directory's owner's nor one's own. */
+	if (buf_read_file(&fifos, "/proc/sys/fs/protected_fifos", 16) == 0 &&
+	    atoi(buf_str(&fifos)) >= 2) {
+		buf_adds(&f->text, ", fs.protected_fifos is 2");
+		doctor_say(f, DOCTOR_WARN,
+		    "the kernel refuses a shell's `> /run/berth/in`, root's too: use "
+		    "berth "
+		    "send, or set fs.protected_fifos = 1 on the host");
+	}
+	buf_free(&fifos);
 }

@@ -2,22 +2,26 @@
  * berth-fifo: makes /run/berth/in and holds every in* FIFO's reading end open, without
  * reading, so that what a writer wrote outlives the launcher, and a writer never waits
  * for a reader to come back. A FIFO that is removed is made again (`in`) or let go (the
- * others).
+ * others). A file in the place of `in` is removed if it is berth's; root's is said once a
+ * minute.
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "infifo.h"
 #include "log.h"
 #include "paths.h"
 #include "proc.h"
 
-enum { HELD_MAX = 64 };
+enum { HELD_MAX = 64, SAY_AGAIN_MS = 60000 };
 
 static struct held {
 	char name[64]; /* "" is a free slot */
@@ -70,16 +74,15 @@ hold(const char *name)
 	snprintf(h->name, sizeof(h->name), "%s", name);
 }
 
-/* Writers are members of berth-in; agents aren't. */
-static void
+/* Writers are members of berth-in; agents aren't. false: something else is there. */
+static bool
 make_in(void)
 {
-	static const char path[] = RUN_DIR "/in";
-
-	if (mkfifo(path, 0600) == -1 && errno != EEXIST)
-		fatal(EXIT_SYSTEM, "mkfifo %s", path);
-	if (lchown(path, (uid_t)-1, GID_FIFO) == -1 || chmod(path, 0620) == -1)
-		log_warn("%s owner or mode", path);
+	if (infifo_make((uid_t)-1) == -1)
+		return false;
+	if (lchown(IN_FIFO, (uid_t)-1, GID_FIFO) == -1 || chmod(IN_FIFO, 0620) == -1)
+		log_warn(IN_FIFO " owner or mode");
+	return true;
 }
 
 static void
@@ -96,39 +99,57 @@ hold_all(void)
 	closedir(dir);
 }
 
-static void
+/* Is it about `in`? */
+static bool
 changed(const struct inotify_event *event)
 {
 	if (event->len == 0)
-		return;
+		return false;
 	if (event->mask & (IN_CREATE | IN_MOVED_TO))
 		hold(event->name);
 	else
 		let_go(event->name);
-	if (strcmp(event->name, "in") == 0 && (event->mask & (IN_DELETE | IN_MOVED_FROM)))
-		make_in();
+	return strcmp(event->name, "in") == 0;
+}
+
+/* Whether any was about `in`. */
+static bool
+read_events(int fd)
+{
+	char events[4096] __attribute__((aligned(8)));
+	ssize_t n = read(fd, events, sizeof(events));
+	bool about_in = false;
+
+	if (n <= 0 && errno != EINTR)
+		fatal(EXIT_SYSTEM, "inotify");
+	for (char *p = events; p < events + n;
+	    p += sizeof(struct inotify_event) + ((struct inotify_event *)p)->len)
+		about_in |= changed((struct inotify_event *)p);
+	return about_in;
 }
 
 int
 main(int argc, char **argv)
 {
-	char events[4096] __attribute__((aligned(8)));
-	ssize_t n;
-	int fd;
+	struct pollfd p = {.events = POLLIN};
+	bool good;
+	int n;
 
 	log_init("fifo");
 	if (argc != 1 && !(argc == 3 && strcmp(argv[1], "--ready-fd") == 0))
 		fatalx(EXIT_BAD_USAGE, "usage: fifo [--ready-fd N]");
-	fd = inotify_init1(IN_CLOEXEC);
-	if (fd == -1 || inotify_add_watch(fd, RUN_DIR,
-			    IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM) == -1)
+	p.fd = inotify_init1(IN_CLOEXEC);
+	if (p.fd == -1 || inotify_add_watch(p.fd, RUN_DIR,
+			      IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM) == -1)
 		fatal(EXIT_SYSTEM, "inotify " RUN_DIR);
-	make_in();
+	good = make_in();
 	hold_all();
 	proc_ready(argc == 3 ? atoi(argv[2]) : -1);
-	while ((n = read(fd, events, sizeof(events))) > 0 || errno == EINTR)
-		for (char *p = events; p < events + n;
-		    p += sizeof(struct inotify_event) + ((struct inotify_event *)p)->len)
-			changed((struct inotify_event *)p);
-	fatal(EXIT_SYSTEM, "inotify");
+	for (;;) {
+		n = poll(&p, 1, good ? -1 : SAY_AGAIN_MS);
+		if (n == -1 && errno != EINTR)
+			fatal(EXIT_SYSTEM, "poll");
+		if (n == 0 || (n == 1 && read_events(p.fd)))
+			good = make_in();
+	}
 }

@@ -19,6 +19,7 @@
 #include "db.h"
 #include "dirs.h"
 #include "fstype.h"
+#include "infifo.h"
 #include "log.h"
 #include "paths.h"
 #include "xmalloc.h"
@@ -97,9 +98,8 @@ check_volume(void)
 		    "environment, or i_accept_a_network_file_system = true under [data] "
 		    "in berth.toml",
 		    fs.name);
-	log_warnx(DATA_DIR
-	    " is on %s, where the database could lose messages; berth.toml "
-	    "accepts that",
+	log_warnx(DATA_DIR " is on %s, where the database could lose messages; the "
+			   "configuration accepts that",
 	    fs.name);
 }
 
@@ -183,6 +183,18 @@ make_apply(void)
 	if (mkfifo(APPLY_FIFO, 0600) == -1 || lchown(APPLY_FIFO, 0, UID_BERTH) == -1 ||
 	    chmod(APPLY_FIFO, 0620) == -1)
 		fatal(EXIT_SYSTEM, APPLY_FIFO);
+}
+
+/* Before anybody can write there, and before anything takes its time: a shell's `> in`
+ * would make a file. One of an earlier life goes: nobody holds it, so it is empty. */
+static void
+make_in(void)
+{
+	struct stat st;
+
+	if (lstat(IN_FIFO, &st) == 0 && S_ISFIFO(st.st_mode) && unlink(IN_FIFO) == -1)
+		fatal(EXIT_SYSTEM, IN_FIFO);
+	infifo_make(UID_BERTH); /* what is wrong is said, here and by fifo */
 }
 
 /* The file comes first, empty and berth's: what SQLite makes beside it takes its owner
@@ -316,6 +328,7 @@ main(int argc, char **argv)
 	umask(022);
 	check_volume();
 	make_dirs();
+	make_in();
 	keep_environment();
 	first_configuration();
 	prepare_database();

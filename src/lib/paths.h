@@ -30,6 +30,7 @@
 #define GRANTED_DIR   RUN_DIR "/secrets"
 #define BELL_DIR      RUN_DIR "/bell"
 #define APPLY_FIFO    RUN_DIR "/apply"
+#define IN_FIFO       RUN_DIR "/in"
 #define ENV_FILE      RUN_DIR "/env"
 #define TMUX_DIR      RUN_DIR "/tmux"
 #define TMUX_SOCK     TMUX_DIR "/tmux-901/default"

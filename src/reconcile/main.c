@@ -17,6 +17,7 @@
 #include "db.h"
 #include "dirs.h"
 #include "home.h"
+#include "infifo.h"
 #include "ipc.h"
 #include "json.h"
 #include "log.h"
@@ -201,6 +202,7 @@ run(bool boot)
 	size_t len;
 	bool good;
 
+	infifo_make(UID_BERTH); /* the fifo service can't remove what is root's */
 	read_env(&e);
 	if (boot)
 		home_take_over(HOME_DIR "/agent", users_default_uid(e.vars),

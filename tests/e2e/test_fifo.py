@@ -121,6 +121,21 @@ def test_new_fifo_is_found_and_in_is_made_again(appliance):
     assert appliance.berth("status")["healthy"]
 
 
+def test_file_in_the_place_of_in_is_said_and_replaced(appliance):
+    """A shell's `> in` where no FIFO is makes a file, and what is written there reaches nobody."""
+    appliance.sh("s6-svc -wd -d /run/s6/fifo && rm /run/berth/in && echo lost > /run/berth/in && s6-svc -u /run/s6/fifo", user=0)
+    said = "/run/berth/in is no FIFO, and the 5 bytes in it reach nobody"
+    appliance.wait(lambda: said in appliance.service_log("fifo"), 20, "the file is said")
+    appliance.berth("apply")
+    assert appliance.sh("stat -c '%F %a %u %g' /run/berth/in").text == "fifo 620 900 902"
+    assert "the 5 bytes in it have reached nobody" in appliance.service_log("reconcile")
+    count = len(messages(appliance))
+    write(appliance, "by the new one\n")
+    assert texts(wait_messages(appliance, count + 1))[-1] == "by the new one"
+    appliance.sh("rm /run/berth/in; su -s /bin/sh -c 'echo lost > /run/berth/in' berth", user=0, check=False)   # may be too late
+    appliance.wait(lambda: appliance.sh("test -p /run/berth/in", check=False).status == 0, 10, "berth's own file is replaced")
+
+
 def test_no_line_is_lost_when_the_launcher_dies(appliance, soak):
     """AC-01 and more: each line at least once; what the pipe holds while nobody reads it is read later."""
     kills = 20 if soak else 2
