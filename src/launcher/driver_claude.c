@@ -126,8 +126,6 @@ answer_dialogs(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *list)
 
 	ensure(doc, set, yyjson_mut_bool(doc, true), "set",
 	    (const char *const[]){"hasCompletedOnboarding", NULL});
-	ensure(doc, set, yyjson_mut_str(doc, "dark"), "default",
-	    (const char *const[]){"theme", NULL});
 	ensure(doc, set, yyjson_mut_bool(doc, true), "set",
 	    (const char *const[]){"projects", cwd, "hasTrustDialogAccepted", NULL});
 	if (key != NULL) {

@@ -360,15 +360,16 @@ write_document(
 	free(text);
 }
 
-static void
-edit_file(const char *file, yyjson_val *set, struct buf *warning)
+/* The document with its edits made; NULL: left alone. */
+static yyjson_mut_doc *
+edit(const char *file, yyjson_val *set, struct original *o, bool *changed,
+    struct buf *warning)
 {
-	struct original o = {.text = BUF_INIT};
-	yyjson_mut_doc *doc = read_document(file, &o, warning);
-	bool changed = false;
+	yyjson_mut_doc *doc = read_document(file, o, warning);
 	size_t i, max;
 	yyjson_val *one;
 
+	*changed = false;
 	yyjson_arr_foreach(set, i, max, one)
 	{
 		struct edit e = {.doc = doc,
@@ -379,11 +380,37 @@ edit_file(const char *file, yyjson_val *set, struct buf *warning)
 		if (doc == NULL)
 			break;
 		apply(&e);
-		changed |= e.changed;
+		*changed |= e.changed;
 		if (e.why != NULL)
 			complain(
 			    warning, "%s: edit %zu not made: %s", file, i + 1, e.why);
 	}
+	return doc;
+}
+
+/* Then no lock is needed; a CLI that was killed may have left one behind. */
+static bool
+nothing_to_do(const char *file, yyjson_val *set)
+{
+	struct original o = {.text = BUF_INIT};
+	struct buf warning = BUF_INIT;
+	bool changed;
+	yyjson_mut_doc *doc = edit(file, set, &o, &changed, &warning);
+	bool nothing = doc != NULL && !changed && warning.len == 0;
+
+	yyjson_mut_doc_free(doc);
+	buf_free(&o.text);
+	buf_free(&warning);
+	return nothing;
+}
+
+static void
+edit_file(const char *file, yyjson_val *set, struct buf *warning)
+{
+	struct original o = {.text = BUF_INIT};
+	bool changed;
+	yyjson_mut_doc *doc = edit(file, set, &o, &changed, warning);
+
 	if (changed)
 		write_document(file, &o, doc, warning);
 	yyjson_mut_doc_free(doc);
@@ -395,15 +422,16 @@ ensure_file(yyjson_val *entry, struct buf *warning)
 {
 	const char *file = json_str(entry, "file", NULL),
 		   *lock = json_str(entry, "lock", NULL);
+	yyjson_val *set = json_get(entry, "set");
 
-	if (file == NULL)
+	if (file == NULL || nothing_to_do(file, set))
 		return;
 	if (lock != NULL && lock_take(lock) == -1) {
 		complain(warning, "%s: left alone: lock %s: %s", file, lock,
 		    errno == EBUSY ? "held by another" : strerror(errno));
 		return;
 	}
-	edit_file(file, json_get(entry, "set"), warning);
+	edit_file(file, set, warning);
 	if (lock != NULL && rmdir(lock) == -1)
 		log_warn("remove the lock %s", lock);
 }

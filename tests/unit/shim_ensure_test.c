@@ -6,6 +6,7 @@
 #include <utime.h>
 
 #include "buf.h"
+#include "clock.h"
 #include "json.h"
 #include "shim/ensure.h"
 
@@ -246,6 +247,20 @@ a_lock_that_is_kept_leaves_the_file_alone(void **state)
 }
 
 static void
+a_lock_is_no_matter_when_there_is_nothing_to_do(void **state)
+{
+	int64_t began = mono_ms();
+
+	(void)state;
+	put("{\"a\":2}");
+	assert_int_equal(mkdir(lock, 0700), 0);
+	ensure("[{'path':['a'],'value':2,'how':'set'}]", true);
+	assert_true(mono_ms() - began < ENSURE_WAIT_MS);
+	assert_string_equal(buf_str(&warning), "");
+	assert_int_equal(access(lock, F_OK), 0);
+}
+
+static void
 a_lock_left_behind_is_taken(void **state)
 {
 	struct utimbuf old = {
@@ -294,6 +309,7 @@ main(void)
 	    T(a_symbolic_link_is_left_alone),
 	    T(a_lock_of_another_is_waited_for),
 	    T(a_lock_that_is_kept_leaves_the_file_alone),
+	    T(a_lock_is_no_matter_when_there_is_nothing_to_do),
 	    T(a_lock_left_behind_is_taken),
 	    T(directories_are_made_with_their_parents),
 #undef T
