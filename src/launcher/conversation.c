@@ -78,14 +78,26 @@ conversation_lost(struct agent *a)
 	shimlink_tail(a);
 }
 
+/* With another user the agent has another home, and what it said lies in the old one. */
+static bool
+lies_elsewhere(const struct agent *a)
+{
+	const char *home = agent_spec_str(a, "home", HOME_DIR "/agent");
+	size_t n = strlen(home);
+
+	return a->transcript != NULL &&
+	       (strncmp(a->transcript, home, n) != 0 || a->transcript[n] != '/');
+}
+
 void
 conversation_add(struct agent *a, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc),
 		       *argv = yyjson_mut_obj_get(root, "argv"), *again, *dirs;
-	bool resume = a->session[0] != '\0' && a->transcript != NULL && !wants_fresh(a);
+	bool fresh = a->session[0] == '\0' || wants_fresh(a) || lies_elsewhere(a),
+	     resume = !fresh && a->transcript != NULL;
 
-	if (a->session[0] == '\0' || wants_fresh(a))
+	if (fresh)
 		conversation_begin(a);
 	if (resume) {
 		again = yyjson_mut_val_mut_copy(doc, argv);

@@ -4,7 +4,10 @@
  */
 #include "world.h"
 
+#include "paths.h"
+
 #include "buf.h"
+#include "launcher/conversation.h"
 #include "launcher/approval.h"
 #include "launcher/deliver.h"
 #include "launcher/hooks.h"
@@ -872,6 +875,40 @@ clear_is_another_conversation(void **state)
 	check();
 }
 
+/* What is asked for its start: with a conversation to resume, or without. */
+static bool
+would_resume(void)
+{
+	yyjson_mut_doc *doc = json_object();
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc);
+	bool resume;
+
+	yyjson_mut_obj_add_arr(doc, root, "argv");
+	conversation_add(a, doc);
+	resume = yyjson_mut_obj_get(root, "argv_resume") != NULL;
+	yyjson_mut_doc_free(doc);
+	return resume;
+}
+
+/* Another user, another home: the CLI there knows nothing of it. */
+static void
+a_conversation_in_another_home_is_not_resumed(void **state)
+{
+	char first[27];
+
+	(void)state;
+	snprintf(first, sizeof(first), "%s", a->session);
+	a->transcript = xstrdup(HOME_DIR "/agent/.claude/projects/x/1.jsonl");
+	assert_true(would_resume());
+	assert_string_equal(a->session, first);
+	free(a->transcript);
+	a->transcript = xstrdup(HOME_DIR "/agent2001/.claude/projects/x/1.jsonl");
+	assert_false(would_resume());
+	assert_string_not_equal(a->session, first);
+	assert_null(a->transcript);
+	check();
+}
+
 static void
 typing_exit_is_noticed(void **state)
 {
@@ -1317,6 +1354,7 @@ main(void)
 	    TEST(only_our_own_end_ends_a_turn),
 	    TEST(compacting_begins_and_ends),
 	    TEST(clear_is_another_conversation),
+	    TEST(a_conversation_in_another_home_is_not_resumed),
 	    TEST(typing_exit_is_noticed),
 	    TEST(old_hooks_do_not_touch_the_new_life),
 	    TEST(an_old_exit_counts_unless_overtaken),
