@@ -191,8 +191,8 @@ fail_usage(const struct args *args, const struct cli *cli, const char *what)
 {
 	struct buf hint = BUF_INIT;
 
-	buf_addf(
-	    &hint, "usage: berth %s %s", args->command->name, args->command->synopsis);
+	buf_addf(&hint, "usage: berth %s%s%s", args->command->name,
+	    args->command->synopsis[0] != '\0' ? " " : "", args->command->synopsis);
 	cli_fail(cli, CLI_USAGE, NULL, buf_str(&hint), "%s", what);
 	buf_free(&hint);
 	return false;

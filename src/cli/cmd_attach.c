@@ -26,7 +26,7 @@ check_terminal(const struct cli *cli)
 	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 		return CLI_OK;
 	return cli_fail(cli, CLI_USAGE, "no-terminal",
-	    "run it with one: podman exec -it berth berth attach (docker: the same), or "
+	    "run it with one: podman exec -it NAME berth attach (docker: the same), or "
 	    "./just attach",
 	    "attach needs a terminal, and this isn't one");
 }
@@ -39,7 +39,7 @@ check_user(const struct cli *cli)
 	if (uid == 0 || uid == UID_TMUX)
 		return CLI_OK;
 	return cli_fail(cli, CLI_FORBIDDEN, NULL,
-	    "podman exec -it berth berth attach comes as root",
+	    "podman exec -it NAME berth attach comes as root",
 	    "only root may attach: the terminals belong to another user");
 }
 

@@ -15,7 +15,9 @@
 	"LIMIT 1)"
 
 #define TURN_COLUMNS                                                                     \
-	"id, agent, session, started_at, ended_at, ended_how, origin, prompt, answer, "  \
+	"id, agent, (SELECT driver_id FROM sessions s WHERE s.id = session), "           \
+	"started_at, "                                                                   \
+	"ended_at, ended_how, origin, prompt, answer, "                                  \
 	"tokens_in, tokens_out, cache_read, cache_write"
 
 static const char *const statements[ST_COUNT] = {
