@@ -36,6 +36,7 @@ look_up(yyjson_val *root)
 	{
 		const char *name = yyjson_get_str(key);
 
+		value = json_get(root, name); /* of several with one name, the first */
 		if (strlen(json_str(root, name, "")) > yyjson_get_len(value))
 			abort();
 		json_int(root, name, 0);
