@@ -37,9 +37,10 @@ look_up(yyjson_val *root)
 		const char *name = yyjson_get_str(key);
 
 		/* Of several with one name, the first; none, with a NUL in it. */
-		value = json_get(root, name);
+		yyjson_val *first = json_get(root, name);
+
 		if (strlen(json_str(root, name, "")) >
-		    (value != NULL ? yyjson_get_len(value) : 0))
+		    (first != NULL ? yyjson_get_len(first) : 0))
 			abort();
 		json_int(root, name, 0);
 		json_bool(root, name, false);
