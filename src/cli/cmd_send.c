@@ -47,9 +47,9 @@ could_be_name(const char *word)
 
 /*
  * Where nobody is named with --to: the first word, if it is an agent's name and a text
- * follows. Else, with one agent, all is text. With several, a text that cannot be a
- * mistyped name (one quoted sentence, or -) goes to `main`; what could be one is refused,
- * lest "mian do it" reaches the wrong agent.
+ * follows. Else the only agent, or the one called main, for a text that cannot be a
+ * mistyped name: one quoted sentence, or -. What could be one is refused, lest "mian do
+ * it" reaches the wrong agent.
  */
 static int
 choose_agent(struct sending *s, const struct rows *agents, const char **name)
@@ -67,8 +67,8 @@ choose_agent(struct sending *s, const struct rows *agents, const char **name)
 		return cli_fail(s->cli, CLI_USAGE, NULL,
 		    "berth send AGENT TEXT; `-` as the text sends standard input",
 		    "what is %s to be told?", args->words[0]);
-	} else if (asked == NULL && agents->count > 1 &&
-		   (args->count > 1 || could_be_name(args->words[0]))) {
+	} else if (asked == NULL && agents->count > 0 && could_be_name(args->words[0]) &&
+		   (args->count > 1 || agents->count > 1)) {
 		return agents_unknown(s->cli, agents, args->words[0]);
 	}
 	return agents_choose(s->cli, agents, asked, name);
@@ -361,9 +361,9 @@ const struct command cmd_send = {
 	    "delivered only when the "
 	    "agent's own records show it. `-` reads the text from standard input.\n"
 	    "\n"
-	    "AGENT may be left out where there is one agent; with several, a text that "
-	    "is one quoted sentence "
-	    "goes to the one called main. With --to, every word is text.\n"
+	    "AGENT may be left out where there is one agent, or one called main, if the "
+	    "text is one quoted "
+	    "sentence. With --to, every word is text.\n"
 	    "\n"
 	    "Options stand before the text, or after a text that is one quoted argument. "
 	    "If the launcher is "

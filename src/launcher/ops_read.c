@@ -368,7 +368,8 @@ add_config(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 		yyjson_mut_obj_add_bool(p->doc,
 		    problem(p, "the configuration isn't in use",
 			json_str(root, "error", ""), json_int(root, "applied_at", 0),
-			"the last good one is in use; mend the file, then berth config "
+			"the last good one, or the default, is in use; mend the file, "
+			"then berth config "
 			"check and berth apply"),
 		    "config", true);
 	yyjson_doc_free(state);
