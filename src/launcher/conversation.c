@@ -85,7 +85,10 @@ lies_elsewhere(const struct agent *a)
 	const char *home = agent_spec_str(a, "home", HOME_DIR "/agent");
 	size_t n = strlen(home);
 
+	/* A person may have put it outside all homes (CLAUDE_CONFIG_DIR): there it stays.
+	 */
 	return a->transcript != NULL &&
+	       strncmp(a->transcript, HOME_DIR "/", sizeof(HOME_DIR)) == 0 &&
 	       (strncmp(a->transcript, home, n) != 0 || a->transcript[n] != '/');
 }
 

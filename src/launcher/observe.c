@@ -24,6 +24,7 @@ enum {
 	    2000, /* idle with an open turn: a Stop hook may still be on its way */
 	IDLE_GRACE_MS = 10000, /* the same, when it has not been seen to work on it yet */
 	ANSWER_MAX = 1 << 20,
+	UNTOLD_MS = 5000, /* a prompt shows, and the registry says nothing of it */
 };
 
 /* ---- agents with hooks ---- */
@@ -98,6 +99,15 @@ agent_limit_over(struct agent *a)
 
 /* ---- the first prompt ---- */
 
+/* 2.1.197 loses its first `idle` when another agent of its home removes its entry just
+ * then, and says nothing more until its first turn: the prompt has to do. */
+static bool
+is_idle(const struct agent *a)
+{
+	return a->registry == REG_IDLE ||
+	       (a->registry == REG_NONE && mono_ms() - a->glyph_since >= UNTOLD_MS);
+}
+
 static void
 prompt_looked(bool ok, char *text, void *arg)
 {
@@ -117,7 +127,7 @@ prompt_looked(bool ok, char *text, void *arg)
 	}
 	if (a->glyph_since == 0)
 		a->glyph_since = mono_ms();
-	if (mono_ms() - a->glyph_since < a->driver->settle_ms || a->registry != REG_IDLE)
+	if (mono_ms() - a->glyph_since < a->driver->settle_ms || !is_idle(a))
 		return;
 	timer_cancel(a->ready_timer);
 	agent_event(a, AE_READY, "pane", NULL);

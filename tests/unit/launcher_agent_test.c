@@ -606,6 +606,31 @@ ready_needs_a_settled_prompt(void **state)
 	check();
 }
 
+/* 2.1.197 may lose its first word in the registry: a prompt that stays has to do. */
+static void
+a_prompt_that_stays_is_ready_though_nobody_says_so(void **state)
+{
+	(void)state;
+	desire("{\"driver\":\"claude\"}", "h1");
+	for (int i = 0; i < 200 && a->agent_pid == 0; i++) {
+		answer_tmux();
+		answer_spawn(SPAWN_FINE);
+		shim_acts();
+	}
+	a->registry = REG_NONE;
+	for (int i = 0; i < 40; i++) {
+		world_pass(100);
+		answer_tmux();
+		assert_int_equal(a->state, AS_STARTING);
+	}
+	for (int i = 0; i < 20; i++) {
+		world_pass(100);
+		answer_tmux();
+	}
+	assert_int_equal(a->state, AS_READY);
+	check();
+}
+
 /* ---- at every moment of a start ---- */
 
 /* So many steps of a start, then: stop, hold, restart. */
@@ -1215,6 +1240,7 @@ main(void)
 	    TEST(manual_agents_wait),
 	    TEST(a_start_before_the_stop_is_done),
 	    TEST(ready_needs_a_settled_prompt),
+	    TEST(a_prompt_that_stays_is_ready_though_nobody_says_so),
 	    TEST(a_stop_at_any_moment_stops),
 	    TEST(a_failed_start_of_what_is_no_longer_wanted),
 	    TEST(spawn_and_tmux_may_be_away),
