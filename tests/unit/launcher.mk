@@ -1,6 +1,6 @@
 # The launcher's (and the reconciler's) modules that tests link, with /data, /run/berth, the programs
-# and /etc beneath the build directory. A world (world.h) has a clock and timers of the test's own.
-LT_ROOT := $(abspath $(BUILD))/ltroot
+# and /etc beneath TEST_ROOT. A world (world.h) has a clock and timers of the test's own.
+LT_ROOT := $(TEST_ROOT)/lt
 LT_PATHS := -DRUN_DIR='"$(LT_ROOT)/run"' -DDATA_DIR='"$(LT_ROOT)/data"' -DETC_DIR='"$(LT_ROOT)/etc"' \
 	-DLIBEXEC_DIR='"$(LT_ROOT)/libexec"'
 LT_WRAP := -Wl,--wrap=mono_ms,--wrap=wall_ms

@@ -1,3 +1,7 @@
+# Where tests have /data, /run/berth and the like: a folder of this build's, in /tmp, since some act as users
+# who may not enter the folder in which somebody keeps this checkout.
+TEST_ROOT := /tmp/berth-unit-$(firstword $(shell echo '$(abspath $(BUILD))' | cksum))
+
 # A folder's tests may have a file of their own: shim.mk, cli.mk ...
 include $(filter-out %/objects.mk,$(wildcard tests/unit/*.mk))
 demo_keys_OBJ := demo/keys.o

@@ -1,6 +1,6 @@
 # The shim's and the hook's modules that tests link, and an `agent` whose /data and /run/berth are
-# beneath the build directory.
-SHIM_ROOT := $(abspath $(BUILD))/shimroot
+# beneath TEST_ROOT.
+SHIM_ROOT := $(TEST_ROOT)/shim
 SHIM_PATHS := -DRUN_DIR='"$(SHIM_ROOT)/run"' -DDATA_DIR='"$(SHIM_ROOT)/data"'
 
 shim_spool_OBJ := shim/spool.o

@@ -117,7 +117,7 @@ class Launcher:
 
 def environment(options, program, work):
     env = {
-        "PATH": os.path.join(HERE, "bin") + ":" + os.environ["PATH"],
+        "PATH": os.path.join(work, "bin") + ":" + os.environ["PATH"],
         "BERTH_PROGRAM": program,
         "BERTH_RUN_DIR": os.path.join(work, "run"),
         "BERTH_SCAN_DIR": os.path.join(work, "s6"),
@@ -144,6 +144,8 @@ def run(path, program):
     work = tempfile.mkdtemp(prefix="berth-golden.")
     os.chmod(work, 0o755)
     os.mkdir(os.path.join(work, "run"))
+    # Some are run as users who may not enter the folder in which somebody keeps this checkout.
+    shutil.copytree(os.path.join(HERE, "bin"), os.path.join(work, "bin"))
     script = os.path.join(HERE, options["launcher"])
     requests = os.path.join(work, "requests")
     launcher, known = None, text
