@@ -424,6 +424,13 @@ launcher_ask(struct launcher *l, const char *op, yyjson_mut_doc *args,
 /* ---- rows ---- */
 
 static void
+rows_cut(struct rows *rows, size_t count)
+{
+	while (rows->count > count)
+		yyjson_doc_free(rows->docs[--rows->count]);
+}
+
+static void
 rows_add(struct rows *rows, yyjson_doc *doc, yyjson_val *row)
 {
 	if ((rows->count & (rows->count - 1)) == 0) { /* at 0, 1, 2, 4, 8 ... */
@@ -438,8 +445,7 @@ rows_add(struct rows *rows, yyjson_doc *doc, yyjson_val *row)
 void
 rows_free(struct rows *rows)
 {
-	for (size_t i = 0; i < rows->count; i++)
-		yyjson_doc_free(rows->docs[i]);
+	rows_cut(rows, 0);
 	free(rows->docs);
 	free(rows->row);
 	*rows = (struct rows){0};
@@ -447,6 +453,7 @@ rows_free(struct rows *rows)
 
 struct collect {
 	struct rows *rows;
+	size_t from; /* those before it are of earlier answers */
 	yyjson_doc *last;
 };
 
@@ -471,22 +478,44 @@ collect_restart(void *arg)
 {
 	struct collect *c = arg;
 
-	rows_free(c->rows);
+	rows_cut(c->rows, c->from);
 	forget_answer(&c->last);
+}
+
+/* Asks for what is older than all rows that have come. */
+static bool
+ask_for_more(struct collect *c, yyjson_mut_doc *args)
+{
+	yyjson_mut_val *root = yyjson_mut_doc_get_root(args);
+	int64_t limit = yyjson_mut_get_sint(yyjson_mut_obj_get(root, "limit"));
+	size_t count = c->rows->count;
+
+	if (!json_bool(yyjson_doc_get_root(c->last), "more", false) || count == c->from ||
+	    limit <= (int64_t)(count - c->from))
+		return false;
+	yyjson_mut_obj_remove_key(root, "limit");
+	yyjson_mut_obj_remove_key(root, "before");
+	json_add_int(args, "limit", limit - (int64_t)(count - c->from));
+	json_add_str(args, "before", json_str(c->rows->row[count - 1], "id", ""));
+	c->from = count;
+	return true;
 }
 
 int
 launcher_rows(struct launcher *l, const char *op, yyjson_mut_doc *args, struct rows *rows)
 {
 	struct collect c = {.rows = rows};
+	int status;
 
 	*rows = (struct rows){0};
 	args = or_empty(args);
-	int status =
-	    exchange(l, op, args, LAUNCHER_AGAIN, collect_line, &c, collect_restart);
+	do {
+		status = exchange(
+		    l, op, args, LAUNCHER_AGAIN, collect_line, &c, collect_restart);
+		if (status == CLI_OK)
+			status = launcher_error(l, yyjson_doc_get_root(c.last));
+	} while (status == CLI_OK && ask_for_more(&c, args));
 	yyjson_mut_doc_free(args);
-	if (status == CLI_OK)
-		status = launcher_error(l, yyjson_doc_get_root(c.last));
 	forget_answer(&c.last);
 	return status;
 }

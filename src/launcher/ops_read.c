@@ -148,6 +148,23 @@ message_doc(struct launcher *l, const char *id)
 	return doc;
 }
 
+/* The next row, unless the answer is as long as it may be. */
+static bool
+next_row(struct ipc_req *req, struct db_rows *r)
+{
+	return ipc_req_sent(req) < IPC_ROWS_FULL && db_next(r);
+}
+
+static void
+end_rows(struct ipc_req *req, struct db_rows *r)
+{
+	db_done(r);
+	if (ipc_req_sent(req) < IPC_ROWS_FULL)
+		ipc_end(req);
+	else
+		ipc_end_more(req);
+}
+
 static int64_t
 limit_of(yyjson_val *args)
 {
@@ -181,11 +198,10 @@ op_messages(struct ipc_req *req, yyjson_val *args, void *ctx)
 			    : ST_MESSAGE_LIST,
 	    DB_ARGS(DB_T(agent), DB_T(json_str(args, "before", NULL)), DB_T(list),
 		DB_I(limit_of(args))));
-	while (db_next(r))
+	while (next_row(req, r))
 		ipc_row(req, message_row(r));
-	db_done(r);
 	free(list);
-	ipc_end(req);
+	end_rows(req, r);
 }
 
 static void
@@ -231,10 +247,9 @@ op_turns(struct ipc_req *req, yyjson_val *args, void *ctx)
 		DB_ARGS(DB_T(agent), DB_T(json_str(args, "before", NULL)),
 		    DB_I(limit_of(args))));
 
-	while (db_next(r))
+	while (next_row(req, r))
 		ipc_row(req, turn_row(l, r));
-	db_done(r);
-	ipc_end(req);
+	end_rows(req, r);
 }
 
 void

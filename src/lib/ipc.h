@@ -3,9 +3,9 @@
  *   request  {"op":"...","req":n, ...}
  *   answer   {"req":n,"ok":true, ...}
  *            {"req":n,"ok":false,"error":"code","message":"a sentence"}
- *   rows     {"req":n,"row":{...}} ... then the answer with "end":true
- *   stream   {"req":n,"event":{...}} ... until either side closes (the op stays open)
- *   push     {"push":{...}}, answers nothing
+ *   rows     {"req":n,"row":{...}} ... then the answer with "end":true, and "more":true
+ * if the caller has to ask for the rest stream   {"req":n,"event":{...}} ... until either
+ * side closes (the op stays open) push     {"push":{...}}, answers nothing
  *
  * The caller numbers its requests, or leaves "req" out where it has one at a time. (It
  * isn't called "id": that is what ops call the message or approval they are about.) Who
@@ -84,6 +84,12 @@ void ipc_ok(struct ipc_req *r, yyjson_mut_doc *doc); /* NULL: no further members
 void ipc_row(struct ipc_req *r, yyjson_mut_doc *row);
 void ipc_event(struct ipc_req *r, yyjson_mut_doc *event);
 void ipc_end(struct ipc_req *r);
+/* Ends the rows where there are more. A peer that reads slowly is cut off at 8 MiB, so
+ * ops with large rows end at IPC_ROWS_FULL; ipc_req_sent() is what the rows and events of
+ * this request came to, in bytes. */
+enum { IPC_ROWS_FULL = 4 << 20 };
+void ipc_end_more(struct ipc_req *r);
+size_t ipc_req_sent(const struct ipc_req *r);
 void ipc_error(struct ipc_req *r, const char *code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -63,6 +63,7 @@ struct ipc_req {
 	struct ipc_peer *peer;
 	bool numbered, dropped;
 	int64_t number;
+	size_t sent; /* bytes, of rows and events */
 	void *data;
 };
 
@@ -118,6 +119,7 @@ req_send(struct ipc_req *r, yyjson_mut_doc *doc)
 	if (r->numbered)
 		wire_put_int(doc, "req", r->number);
 	char *line = wire_line(doc, &len);
+	r->sent += len;
 	conn_send(r->peer->conn, line, len);
 	free(line);
 }
@@ -171,13 +173,33 @@ ipc_event(struct ipc_req *r, yyjson_mut_doc *event)
 	req_send(r, event);
 }
 
-void
-ipc_end(struct ipc_req *r)
+static void
+req_end(struct ipc_req *r, bool more)
 {
 	yyjson_mut_doc *doc = json_object();
 
 	json_add_bool(doc, "end", true);
+	if (more)
+		json_add_bool(doc, "more", true);
 	req_answer(r, doc, true);
+}
+
+void
+ipc_end(struct ipc_req *r)
+{
+	req_end(r, false);
+}
+
+void
+ipc_end_more(struct ipc_req *r)
+{
+	req_end(r, true);
+}
+
+size_t
+ipc_req_sent(const struct ipc_req *r)
+{
+	return r->sent;
 }
 
 void

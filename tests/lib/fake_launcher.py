@@ -10,7 +10,7 @@ REQUESTS. SCRIPT is a JSON object: the answers by op, each a list of cases
 
 of which the first one whose "if" is part of the request, and that isn't used up, is taken. Steps:
 
-    {"row": {...}}   {"event": {...}}   {"ok": {...}}   {"end": true}
+    {"row": {...}}   {"event": {...}}   {"ok": {...}}   {"end": true}   {"end": true, "more": true}
     {"error": "code", "message": "..."}
     {"drop": true}      close this connection
     {"gone": MS}        close all connections and the socket, and be back after MS
@@ -132,7 +132,7 @@ class Fake:
         if "row" in step or "event" in step:
             line.update(step)
         elif "end" in step:
-            line.update(ok=True, end=True)
+            line.update(step, ok=True)
         elif "error" in step:
             line.update(step, ok=False)
         else:

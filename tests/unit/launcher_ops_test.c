@@ -21,6 +21,9 @@ struct ipc_req {
 	bool done;
 	char text[4096]; /* the answer, or "error: message" */
 	int rows;
+	size_t sent;
+	bool more;
+	char last[32]; /* id of the last row */
 };
 
 static const struct ipc_handlers *handlers;
@@ -59,7 +62,14 @@ ipc_ok(struct ipc_req *r, yyjson_mut_doc *doc)
 void
 ipc_row(struct ipc_req *r, yyjson_mut_doc *row)
 {
+	size_t len;
+	char *text = yyjson_mut_write(row, 0, &len);
+
 	r->rows++;
+	r->sent += len;
+	snprintf(r->last, sizeof(r->last), "%s",
+	    yyjson_mut_get_str(yyjson_mut_obj_get(yyjson_mut_doc_get_root(row), "id")));
+	free(text);
 	yyjson_mut_doc_free(row);
 }
 
@@ -73,6 +83,18 @@ void
 ipc_end(struct ipc_req *r)
 {
 	r->done = true;
+}
+
+void
+ipc_end_more(struct ipc_req *r)
+{
+	r->done = r->more = true;
+}
+
+size_t
+ipc_req_sent(const struct ipc_req *r)
+{
+	return r->sent;
 }
 
 void
@@ -505,6 +527,37 @@ what_is_gone_on_with_is_not_retried(void **state)
 	assert_string_equal(world_sql("SELECT count(*) FROM messages"), "7");
 }
 
+/* ---- lists ---- */
+
+/* A connection on which more piles up than that is cut off. */
+static void
+a_long_list_comes_in_several_answers(void **state)
+{
+	static char text[900000];
+	struct ipc_req req = {.more = true};
+	char args[128] = "{\"limit\":1000}";
+	int rows = 0, answers = 0;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	for (int i = 0; i < 12; i++)
+		world_message(a, text);
+	while (req.more) {
+		ask(&req, "messages", args);
+		assert_true(req.done);
+		assert_true(req.sent < 6 << 20);
+		snprintf(
+		    args, sizeof(args), "{\"limit\":1000,\"before\":\"%s\"}", req.last);
+		rows += req.rows;
+		answers++;
+	}
+	assert_int_equal(rows, 12);
+	assert_int_equal(answers, 3);
+	ask(&req, "messages", "{\"limit\":3}");
+	assert_int_equal(req.rows, 3);
+	assert_false(req.more);
+}
+
 /* ---- status ---- */
 
 static int
@@ -558,6 +611,7 @@ main(void)
 	    TEST(each_apply_has_its_own_end),
 	    TEST(without_a_reconciler_apply_says_so),
 	    TEST(what_is_gone_on_with_is_not_retried),
+	    TEST(a_long_list_comes_in_several_answers),
 	    TEST(the_worst_problem_comes_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

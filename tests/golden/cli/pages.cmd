@@ -1,0 +1,3 @@
+#launcher pages.json
+#show requests
+berth inbox main --state answered -n 5
