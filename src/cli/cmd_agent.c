@@ -23,6 +23,7 @@ ask(const struct cli *cli, struct launcher *l, const char *op, const struct args
 	if (strcmp(op, "stop") == 0)
 		json_add_bool(request, "now", args_has(args, "now"));
 	launcher_timeout(l, DONE_MS);
+	launcher_unsure(l, "look at `berth ls` before you ask for it again");
 	if (strcmp(op, "start") != 0 && cli->err.tty)
 		cli_note(cli, "waiting for %s to end%s", args->words[0],
 		    strcmp(op, "restart") == 0 ? " and start again" : "");

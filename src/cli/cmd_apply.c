@@ -56,6 +56,7 @@ apply_exec(struct cli *cli, const struct args *args)
 
 	(void)args;
 	launcher_timeout(l, APPLY_MS);
+	launcher_unsure(l, "`berth status` shows which configuration is in use");
 	int status = launcher_ask(l, "apply", NULL, LAUNCHER_AGAIN, &answer);
 	if (status == CLI_OK)
 		status = report(cli, yyjson_doc_get_root(answer));

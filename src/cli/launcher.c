@@ -17,7 +17,13 @@
 #include "json.h"
 #include "xmalloc.h"
 
-enum { RETRY_MIN_MS = 20, RETRY_MAX_MS = 500, BUSY_MS = 100 };
+enum {
+	RETRY_MIN_MS = 20,
+	RETRY_MAX_MS = 500,
+	BUSY_MS = 100,
+	THERE_MS =
+	    1000, /* a connection that lasts so long is one, though nothing was said */
+};
 
 struct launcher {
 	const struct cli *cli;
@@ -25,7 +31,8 @@ struct launcher {
 	struct ipc_stream *stream; /* NULL: not connected */
 	int64_t number; /* of the last request on this stream: ipc_stream counts so */
 	int patience_ms, answer_ms;
-	int error;       /* that lost the last connection */
+	int error; /* that lost the last connection; 0: it has answered since */
+	int64_t connected_at;
 	int64_t since;   /* nobody has answered since then; 0: somebody does */
 	bool said, sent; /* sent: a request went out whose answer was lost */
 	bool asking;     /* it is one request with one answer, not a stream */
@@ -84,7 +91,7 @@ lose(struct launcher *l)
 	ipc_stream_close(l->stream);
 	l->stream = NULL;
 	l->number = 0;
-	if (l->since == 0)
+	if (l->since == 0 || mono_ms() - l->connected_at >= THERE_MS)
 		l->since = mono_ms();
 }
 
@@ -165,13 +172,27 @@ hopeless(int error)
 	       error != ECONNRESET;
 }
 
+/* A launcher that takes connections and drops them is no better than none. */
+static int
+after_a_loss(struct launcher *l)
+{
+	if (l->error == EPROTO || mono_ms() - l->since >= l->patience_ms)
+		return fail_down(l, l->error);
+	if (too_late(l))
+		return launcher_fail_deadline(l);
+	nap(RETRY_MIN_MS);
+	return CLI_OK;
+}
+
 int
 launcher_connect(struct launcher *l)
 {
-	int pause_ms = RETRY_MIN_MS;
+	int pause_ms = RETRY_MIN_MS, status;
 
 	if (l->stream != NULL)
 		return CLI_OK;
+	if (l->error != 0 && (status = after_a_loss(l)) != CLI_OK)
+		return status;
 	if (l->since == 0)
 		l->since = mono_ms();
 	while ((l->stream = ipc_stream_open(l->path)) == NULL) {
@@ -184,6 +205,7 @@ launcher_connect(struct launcher *l)
 		nap(pause_ms);
 		pause_ms = pause_ms * 2 < RETRY_MAX_MS ? pause_ms * 2 : RETRY_MAX_MS;
 	}
+	l->connected_at = mono_ms();
 	return CLI_OK;
 }
 
@@ -220,6 +242,7 @@ launcher_read(struct launcher *l, int timeout_ms, int64_t *number)
 	if (doc != NULL) {
 		*number = json_int(yyjson_doc_get_root(doc), "req", 0);
 		l->since = 0;
+		l->error = 0;
 		l->said = false;
 	} else if (l->stream != NULL && errno != ETIMEDOUT) {
 		lose(l);
@@ -353,15 +376,6 @@ exchange(struct launcher *l, const char *op, yyjson_mut_doc *args, enum launcher
 		}
 		if (status == CLI_OK && lost && how == LAUNCHER_ONCE)
 			status = fail_lost(l, op);
-		if (status == CLI_OK && lost)
-			nap(RETRY_MIN_MS);
-		/* A launcher that takes connections and drops them is no better than
-		 * none. */
-		if (status == CLI_OK && lost &&
-		    (l->error == EPROTO || mono_ms() - l->since >= l->patience_ms))
-			status = fail_down(l, l->error);
-		if (status == CLI_OK && lost && too_late(l))
-			status = launcher_fail_deadline(l);
 	}
 	l->asking = false;
 	return status;

@@ -146,27 +146,15 @@ message_find(const struct cli *cli, struct launcher *l, const char *asked,
 	return status == CLI_OK ? pick(cli, asked, rows, message) : status;
 }
 
-bool
-message_goes_before(yyjson_val *message, const char *id)
-{
-	return strcmp(json_str(message, "id", ""), id) < 0 &&
-	       json_int(message, "not_before", 0) <= cli_now();
-}
-
 int
 message_position(struct launcher *l, yyjson_val *message)
 {
-	const char *id = json_str(message, "id", "");
 	yyjson_mut_doc *args = json_object();
-	struct rows rows;
-	int before = 0;
+	yyjson_doc *answer;
 
-	json_add_str(args, "agent", json_str(message, "agent", ""));
-	json_add_raw(args, "state", "[\"queued\",\"delivering\"]");
-	json_add_int(args, "limit", MESSAGE_LOOK_BACK);
-	int status = launcher_rows(l, "messages", args, &rows);
-	for (size_t i = 0; i < rows.count; i++)
-		before += message_goes_before(rows.row[i], id);
-	rows_free(&rows);
+	json_add_str(args, "message", json_str(message, "id", ""));
+	int status = launcher_ask(l, "position", args, LAUNCHER_AGAIN, &answer);
+	int before = (int)json_int(yyjson_doc_get_root(answer), "position", -1);
+	yyjson_doc_free(answer);
 	return status == CLI_OK ? before : -1;
 }

@@ -20,8 +20,6 @@ const char *message_short(const char *id);
  * *message is in rows. */
 int message_find(const struct cli *cli, struct launcher *l, const char *asked,
     struct rows *rows, yyjson_val **message);
-/* Is it delivered before the one with this id? One that waits for its time is not. */
-bool message_goes_before(yyjson_val *message, const char *id);
 /* How many of its agent's messages go before it; -1 if that can't be told. */
 int message_position(struct launcher *l, yyjson_val *message);
 

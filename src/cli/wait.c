@@ -29,7 +29,7 @@ struct waiting {
 	struct buf drawn; /* what stands there now */
 	int64_t since;
 	int64_t wait, events, queue; /* numbers of the open requests */
-	int before, counting;        /* messages before this one; -1: not known */
+	int before;                  /* messages before this one; -1: not known */
 	bool stale;                  /* something happened since this was asked */
 	char *state;
 	yyjson_doc *answer;
@@ -100,12 +100,9 @@ ask_queue(struct waiting *w)
 {
 	yyjson_mut_doc *args = json_object();
 
-	json_add_str(args, "agent", w->agent);
-	json_add_raw(args, "state", "[\"queued\",\"delivering\"]");
-	json_add_int(args, "limit", MESSAGE_LOOK_BACK);
-	w->counting = 0;
+	json_add_str(args, "message", w->id);
 	w->stale = false;
-	w->queue = launcher_send(w->l, "messages", args);
+	w->queue = launcher_send(w->l, "position", args);
 }
 
 /* ---- lines ---- */
@@ -142,14 +139,8 @@ on_event(struct waiting *w, yyjson_val *event)
 static void
 on_queue(struct waiting *w, yyjson_val *line)
 {
-	yyjson_val *row = json_get(line, "row");
-
-	if (row != NULL) {
-		w->counting += message_goes_before(row, w->id);
-		return;
-	}
 	w->queue = 0;
-	w->before = json_bool(line, "ok", false) ? w->counting : -1;
+	w->before = (int)json_int(line, "position", -1);
 	if (w->stale)
 		ask_queue(w);
 }

@@ -73,24 +73,54 @@ check_fields(struct ipc_req *req, yyjson_val *args)
 	return true;
 }
 
+static char *
+message_column(struct launcher *l, const char *id, int column)
+{
+	struct db_rows *r = db_query(l->db, ST_MESSAGE_GET, DB_ARGS(DB_T(id)));
+	char *text = db_next(r) ? xstrdup(db_text(r, column)) : NULL;
+
+	db_done(r);
+	return text;
+}
+
+/* Where a message stands; NULL if there is none. */
+static yyjson_mut_doc *
+place_of(struct launcher *l, const char *id)
+{
+	char *state = message_column(l, id, 6), *agent = message_column(l, id, 1);
+	yyjson_mut_doc *doc = state == NULL ? NULL : json_object();
+
+	if (doc != NULL) {
+		json_add_str(doc, "message", id);
+		json_add_str(doc, "agent", agent);
+		json_add_str(doc, "state", state);
+		json_add_int(doc, "position",
+		    db_one_int(l->db, ST_MESSAGE_POSITION,
+			DB_ARGS(DB_T(agent), DB_T(id), DB_I(wall_ms())), 0));
+	}
+	free(state);
+	free(agent);
+	return doc;
+}
+
+static void
+op_position(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	const char *id = json_str(args, "message", "");
+	yyjson_mut_doc *doc = place_of(ctx, id);
+
+	if (doc == NULL)
+		ipc_error(req, "no-message", "there is no message %s", id);
+	else
+		ipc_ok(req, doc);
+}
+
 static void
 send_answer(struct ipc_req *req, struct launcher *l, const char *id, bool repeated)
 {
-	char *state = db_one_text(l->db, ST_MESSAGE_STATE, DB_ARGS(DB_T(id)));
-	yyjson_mut_doc *doc = json_object();
-	yyjson_mut_doc *whole = message_doc(l, id);
-	const char *agent = yyjson_mut_get_str(
-	    yyjson_mut_obj_get(yyjson_mut_doc_get_root(whole), "agent"));
+	yyjson_mut_doc *doc = place_of(l, id);
 
-	json_add_str(doc, "message", id);
-	json_add_str(doc, "agent", agent);
-	json_add_str(doc, "state", state);
 	json_add_bool(doc, "repeated", repeated);
-	json_add_int(doc, "position",
-	    db_one_int(l->db, ST_MESSAGE_POSITION,
-		DB_ARGS(DB_T(agent), DB_T(id), DB_I(wall_ms())), 0));
-	yyjson_mut_doc_free(whole);
-	free(state);
 	ipc_ok(req, doc);
 }
 
@@ -143,16 +173,6 @@ op_send(struct ipc_req *req, yyjson_val *args, void *ctx)
 	if (m.expires_at == 0 && l->settings.expire_ms > 0)
 		m.expires_at = wall_ms() + l->settings.expire_ms;
 	add(req, a, &m);
-}
-
-static char *
-message_column(struct launcher *l, const char *id, int column)
-{
-	struct db_rows *r = db_query(l->db, ST_MESSAGE_GET, DB_ARGS(DB_T(id)));
-	char *text = db_next(r) ? xstrdup(db_text(r, column)) : NULL;
-
-	db_done(r);
-	return text;
 }
 
 static void
@@ -340,6 +360,7 @@ static const struct ipc_op ops[] = {
     {"wait", op_wait, ROLE_PERSON},
     {"agents", op_agents, ROLE_PERSON},
     {"messages", op_messages, ROLE_PERSON},
+    {"position", op_position, ROLE_PERSON},
     {"turns", op_turns, ROLE_PERSON},
     {"cancel", op_cancel, ROLE_PERSON},
     {"retry", op_retry, ROLE_PERSON},

@@ -558,6 +558,28 @@ a_long_list_comes_in_several_answers(void **state)
 	assert_false(req.more);
 }
 
+static void
+a_message_knows_how_many_go_before_it(void **state)
+{
+	const char *first = world_message(a, "first"), *later = world_message(a, "later"),
+		   *last = world_message(a, "last");
+	struct ipc_req req;
+	char args[64];
+
+	(void)state;
+	snprintf(args, sizeof(args), "{\"message\":\"%s\"}", last);
+	ask(&req, "position", args);
+	assert_answered(req, "\"position\":2");
+	world_sql("UPDATE messages SET not_before = %lld WHERE id = '%s'",
+	    (long long)wall_ms() + 60000, later);
+	world_sql("UPDATE messages SET state = 'delivered' WHERE id = '%s'", first);
+	ask(&req, "position", args);
+	assert_answered(req, "\"position\":0");
+	assert_answered(req, "\"state\":\"queued\"");
+	ask(&req, "position", "{\"message\":\"nobody\"}");
+	assert_answered(req, "no-message: ");
+}
+
 /* ---- status ---- */
 
 static int
@@ -612,6 +634,7 @@ main(void)
 	    TEST(without_a_reconciler_apply_says_so),
 	    TEST(what_is_gone_on_with_is_not_retried),
 	    TEST(a_long_list_comes_in_several_answers),
+	    TEST(a_message_knows_how_many_go_before_it),
 	    TEST(the_worst_problem_comes_first),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
