@@ -61,7 +61,7 @@ static const char docker_text[] =
     "--stop-timeout 60 \\\n"
     "    -e PUID=@UID@ -e PGID=@GID@ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN \\\n"
     "    -v @NAME@-data:/data -v @PROJECTS@:/projects --tmpfs /run:exec,mode=755 \\\n"
-    "    --log-opt max-size=10m @IMAGE@\n";
+    "    --log-driver json-file --log-opt max-size=10m @IMAGE@\n";
 
 static const char *const compose_then[] = {
     "docker compose up -d              # or: podman-compose up -d",
@@ -92,6 +92,7 @@ static const char compose_text[] =
     "      # Sockets and granted secrets: never on disk.\n"
     "      - /run:exec,mode=755\n"
     "    logging:\n"
+    "      driver: json-file\n"
     "      options:\n"
     "        max-size: 10m\n"
     "\n"

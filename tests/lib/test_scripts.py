@@ -407,6 +407,7 @@ container*)
     grep -qsxF "$last" "$ENGINE_DIR/run" || exit 1
     case $* in
     *Running*) echo true ;;
+    *Config.Image*) echo somebody/elses ;;
     *Config.Env*) cat "$ENGINE_DIR/environment" ;;
     *berth.*) sed -n "s/^$(expr "$*" : '.*"\\(berth[.a-z]*\\)"')=//p" "$ENGINE_DIR/run" ;;
     esac ;;
@@ -505,6 +506,16 @@ def test_without_its_file_the_container_tells(recipes):
     assert (recipes.engine_dir / "run").stat().st_mtime_ns == before
     assert recipes.run("down").returncode == 0 and recipes.run("up").returncode == 0
     assert "/tmp:/projects" in recipes.started() and recipes.given("ANTHROPIC_API_KEY") == "one = 1"
+
+
+def test_a_container_of_somebody_else_is_left_alone(recipes):
+    theirs = "run\n--name\nweb\nlocalhost/theirs\n"
+    (recipes.engine_dir / "run").write_text(theirs)
+    for script in "up", "down":
+        ran = recipes.run(script, BERTH_NAME="web")
+        assert ran.returncode == 1 and "container web that ./just up didn't make (of somebody/elses)" in ran.stderr
+        assert (recipes.engine_dir / "run").read_text() == theirs
+    assert not [line for line in recipes.root.calls() if "stop" in line or "rm" in line.split()]
 
 
 def test_down_forgets_when_asked_to(recipes):

@@ -1,0 +1,13 @@
+# shellcheck shell=sh
+# The container that `up` makes and `down` removes. Sourced after engine.sh.
+name=${BERTH_NAME:-berth}
+
+of_container() { engine container inspect --format "$1" "$name" 2> /dev/null; }
+label() { of_container "{{index .Config.Labels \"$1\"}}" | sed 's/^<no value>$//'; }
+there_is() { of_container '{{.Name}}' > /dev/null; }
+
+# One of this name that somebody else made is not ours to stop or remove.
+ours_or_none() {
+	! there_is || [ -n "$(label berth.config)" ] ||
+		die "there is a container $name that ./just up didn't make (of $(of_container '{{.Config.Image}}')): give this one another name (BERTH_NAME=other ./just up), or remove that one first ($ENGINE rm -f $name)"
+}
