@@ -6,7 +6,9 @@
 #include "cmd.h"
 #include "json.h"
 
-static const char ask_names[] = "berth ls --names 2>/dev/null";
+/* Where `berth` is a function around `podman exec -i`, the command would read what is
+ * typed meanwhile. */
+static const char ask_names[] = "berth ls --names < /dev/null 2> /dev/null";
 
 static bool
 has_letter(const struct cli_option *option)
