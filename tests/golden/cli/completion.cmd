@@ -37,4 +37,7 @@ END
 echo ls | bash typed.bash
 grep -h 'ls --names' berth.zsh
 berth completion tcsh
-berth completion bash --json
+"$BERTH_PROGRAM" completion fish --json | python3 -c '
+import json, sys
+told = json.load(sys.stdin)
+print(sorted(told), told["shell"], told["script"] == open("berth.fish").read())'
