@@ -28,7 +28,7 @@
 #include "users.h"
 #include "xmalloc.h"
 
-enum { CONFIG_MAX = 1 << 20, ENV_MAX = 1 << 22 };
+enum { ENV_MAX = 1 << 22 };
 
 struct env {
 	struct buf text;
@@ -68,17 +68,15 @@ keep_private(const char *path)
 	close(fd);
 }
 
+/* NULL with errno: it can't be read. */
 static struct config *
 load(const char *path, char *const *env, struct buf *text)
 {
 	const char *name = strrchr(path, '/') + 1;
 	struct config_source source = {.name = name, .environ = env};
 
-	if (buf_read_file(text, path, CONFIG_MAX) == -1) {
-		if (errno != ENOENT)
-			log_warn("%s", path);
+	if (config_read(text, path) == -1)
 		return NULL;
-	}
 	source.text = buf_str(text);
 	source.len = text->len;
 	return config_load(&source);
@@ -144,6 +142,8 @@ apply_last_good(
 	struct config *c = load(LAST_GOOD, env, &text);
 	bool good = c != NULL && config_errors(c) == 0;
 
+	if (c == NULL && errno != ENOENT)
+		log_warn(LAST_GOOD);
 	if (!good) { /* the environment may be what is wrong */
 		config_free(c);
 		buf_clear(&text);
@@ -169,15 +169,27 @@ apply_last_good(
 }
 
 static void
-add_errors(yyjson_mut_doc *doc, const struct config *c, const char *unreadable)
+add_unreadable(yyjson_mut_doc *doc, yyjson_mut_val *list, int error)
+{
+	const char *hint, *what = config_unreadable(error, &hint);
+	char *text = xasprintf("%s: %s%s%s", CONFIG_FILE, what, hint != NULL ? "; " : "",
+	    hint != NULL ? hint : "");
+
+	json_add_str(doc, "error", text);
+	yyjson_mut_arr_add_strcpy(doc, list, text);
+	log_warnx("%s", text);
+	free(text);
+}
+
+/* c NULL: it couldn't be read, for this errno. */
+static void
+add_errors(yyjson_mut_doc *doc, const struct config *c, int error)
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc),
 		       *list = yyjson_mut_obj_add_arr(doc, root, "errors");
 
 	if (c == NULL) {
-		json_add_str(doc, "error", unreadable);
-		yyjson_mut_arr_add_strcpy(doc, list, unreadable);
-		log_warnx("%s", unreadable);
+		add_unreadable(doc, list, error);
 		return;
 	}
 	json_add_str(doc, "error", config_error(c, 0));
@@ -201,6 +213,7 @@ run(bool boot)
 	char *state;
 	size_t len;
 	bool good;
+	int error;
 
 	infifo_make(UID_BERTH); /* the fifo service can't remove what is root's */
 	read_env(&e);
@@ -209,6 +222,7 @@ run(bool boot)
 		    users_default_gid(e.vars));
 	keep_private(CONFIG_FILE);
 	c = load(CONFIG_FILE, e.vars, &text);
+	error = errno;
 	good = c != NULL && config_errors(c) == 0;
 	json_add_bool(doc, "ok", good);
 	json_add_str(doc, "file", CONFIG_FILE);
@@ -219,7 +233,7 @@ run(bool boot)
 		if (file_replace(LAST_GOOD, buf_str(&text), text.len, 0640, 0, 0) == -1)
 			log_warn(LAST_GOOD);
 	} else {
-		add_errors(doc, c, CONFIG_FILE " can't be read");
+		add_errors(doc, c, error);
 		if (boot)
 			apply_last_good(db, e.vars, doc, changes);
 	}
