@@ -65,6 +65,10 @@ const char *config_at(const struct config *c, size_t index, const char *path, ..
 const char *config_name_at(const struct config *c, size_t index, const char *path, ...)
     CONFIG_PATH(3);
 
+/* Is there one of this name? */
+bool config_has(const struct config *c, const char *name, const char *path, ...)
+    CONFIG_PATH(3);
+
 /* Was it given, by the file or the environment? And where, for errors that others find:
  * "berth.toml:12", the variable's name, or "default". */
 bool config_given(const struct config *c, const char *path, ...) CONFIG_PATH(2);

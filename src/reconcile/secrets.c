@@ -59,15 +59,6 @@ grant_one(const char *dir, const char *name, struct buf *value, uint64_t h)
 	return h;
 }
 
-static bool
-granted(const struct config *c, const char *agent, const char *name)
-{
-	for (size_t i = 0; i < config_count(c, "agents.%s.secrets", agent); i++)
-		if (strcmp(config_name_at(c, i, "agents.%s.secrets", agent), name) == 0)
-			return true;
-	return false;
-}
-
 /* c NULL: it is granted nothing. */
 static void
 revoke_others(const struct config *c, const char *agent, const char *dir)
@@ -77,19 +68,11 @@ revoke_others(const struct config *c, const char *agent, const char *dir)
 
 	while (d != NULL && (entry = readdir(d)) != NULL)
 		if (entry->d_name[0] != '.' &&
-		    (c == NULL || !granted(c, agent, entry->d_name)))
+		    (c == NULL ||
+			!config_has(c, entry->d_name, "agents.%s.secrets", agent)))
 			unlinkat(dirfd(d), entry->d_name, 0);
 	if (d != NULL)
 		closedir(d);
-}
-
-static bool
-is_agent(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < config_count(c, "agents"); i++)
-		if (strcmp(config_name_at(c, i, "agents"), name) == 0)
-			return true;
-	return false;
 }
 
 void
@@ -101,7 +84,7 @@ secrets_revoke(const struct config *c)
 	while (d != NULL && (entry = readdir(d)) != NULL) {
 		char *dir = xasprintf(GRANTED_DIR "/%s", entry->d_name);
 
-		if (entry->d_name[0] != '.' && !is_agent(c, entry->d_name)) {
+		if (entry->d_name[0] != '.' && !config_has(c, entry->d_name, "agents")) {
 			revoke_others(NULL, entry->d_name, dir);
 			rmdir(dir);
 		}
