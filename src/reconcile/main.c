@@ -115,7 +115,7 @@ static void
 apply(struct db *db, const struct config *c, char *const *env, yyjson_mut_doc *doc,
     yyjson_mut_val *changes)
 {
-	rows_begin(db);
+	rows_begin(db, c);
 	for (size_t i = 0; i < config_count(c, "agents"); i++) {
 		const char *name = config_name_at(c, i, "agents");
 		struct agent_spec s = {0};

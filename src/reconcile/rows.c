@@ -48,8 +48,9 @@ rows_open(void)
 }
 
 void
-rows_begin(struct db *db)
+rows_begin(struct db *db, const struct config *c)
 {
+	db_set_host(db, config_str(c, "host.name"));
 	if (db_begin(db) != DB_OK)
 		fatalx(
 		    EXIT_SYSTEM, "the database is busy: nothing was changed, try again");
