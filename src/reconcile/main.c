@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "apply.h"
 #include "buf.h"
 #include "clock.h"
 #include "config.h"
@@ -23,8 +24,6 @@
 #include "log.h"
 #include "paths.h"
 #include "rows.h"
-#include "secrets.h"
-#include "spec.h"
 #include "users.h"
 #include "xmalloc.h"
 
@@ -82,56 +81,6 @@ load(const char *path, char *const *env, struct buf *text)
 	return config_load(&source);
 }
 
-/* The shim's two are only made: an agent that runs as its former user still needs them,
- * and spawn hands them over when it starts anew. */
-static void
-make_dirs(const char *agent, const struct agent_spec *s, gid_t users_own)
-{
-	const struct {
-		const char *below;
-		const char *name;
-		mode_t mode;
-		uid_t uid;
-		gid_t gid;
-		bool once;
-	} dirs[] = {
-	    {AGENT_DIR, agent, 0711, 0, 0, false},
-	    {SHIM_DIR, agent, 0700, s->uid, s->gid, true},
-	    {SPOOL_DIR, agent, 0700, s->uid, s->gid, true},
-	    {HOME_DIR, s->user, 0700, s->uid, users_own, false},
-	};
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		char *path = xasprintf("%s/%s", dirs[i].below, dirs[i].name);
-
-		if ((!dirs[i].once || access(path, F_OK) == -1) &&
-		    dir_ensure(path, dirs[i].mode, dirs[i].uid, dirs[i].gid) == -1)
-			fatal(EXIT_SYSTEM, "%s", path);
-		free(path);
-	}
-}
-
-static void
-apply(struct db *db, const struct config *c, char *const *env, yyjson_mut_doc *doc,
-    yyjson_mut_val *changes)
-{
-	rows_begin(db, c);
-	for (size_t i = 0; i < config_count(c, "agents"); i++) {
-		const char *name = config_name_at(c, i, "agents");
-		struct agent_spec s = {0};
-
-		spec_make(c, name, env, secrets_grant(c, name, env), &s);
-		users_know(env, s.uid, s.gid);
-		make_dirs(name, &s, users_gid(s.uid, env));
-		rows_agent(db, name, &s, doc, changes);
-		spec_free(&s);
-	}
-	secrets_revoke(c);
-	rows_remove_others(db, c, doc, changes);
-	rows_settings(db, c);
-	rows_commit(db);
-}
-
 /* What the agents of an older configuration need of a fresh /run: the file is broken,
  * they go on. */
 static bool
@@ -162,7 +111,7 @@ apply_last_good(
 	}
 	log_info(
 	    "using %s", good ? "the last good configuration" : "the built-in default");
-	apply(db, c, env, doc, changes);
+	apply_config(db, c, env, doc, changes);
 	config_free(c);
 	buf_free(&text);
 	return good;
@@ -229,7 +178,7 @@ run(bool boot)
 	json_add_int(doc, "applied_at", wall_ms());
 	json_add_int(doc, "began", began);
 	if (good) {
-		apply(db, c, e.vars, doc, changes);
+		apply_config(db, c, e.vars, doc, changes);
 		if (file_replace(LAST_GOOD, buf_str(&text), text.len, 0640, 0, 0) == -1)
 			log_warn(LAST_GOOD);
 	} else {
