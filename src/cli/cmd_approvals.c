@@ -95,32 +95,31 @@ approvals_exec(struct cli *cli, const struct args *args)
 
 /* ---- answering ---- */
 
-/* The open one whose id ends so; NULL: cli_fail() has said why. */
-static yyjson_val *
-find(const struct cli *cli, const struct rows *rows, const char *asked)
+/* The open one whose id ends so; else cli_fail() has said why. */
+static int
+find(
+    const struct cli *cli, const struct rows *rows, const char *asked, yyjson_val **found)
 {
 	size_t len = strlen(asked);
-	yyjson_val *found = NULL;
 
+	*found = NULL;
 	for (size_t i = 0; i < rows->count; i++) {
 		const char *id = json_str(rows->row[i], "id", "");
 		size_t id_len = strlen(id);
 		if (len < MESSAGE_SHORTEST || len > id_len ||
 		    strcasecmp(id + id_len - len, asked) != 0)
 			continue;
-		if (found != NULL) {
-			cli_fail(cli, CLI_USAGE, "ambiguous", "give more of it",
+		if (*found != NULL)
+			return cli_fail(cli, CLI_USAGE, "ambiguous", "give more of it",
 			    "several requests end with \"%s\"", asked);
-			return NULL;
-		}
-		found = rows->row[i];
+		*found = rows->row[i];
 	}
-	if (found == NULL)
-		cli_fail(cli, CLI_NOT_FOUND, "no-approval",
+	if (*found == NULL)
+		return cli_fail(cli, CLI_NOT_FOUND, "no-approval",
 		    "it may have been answered, or have expired; `berth approvals` lists "
 		    "what is open",
 		    "there is no open request \"%s\"", asked);
-	return found;
+	return CLI_OK;
 }
 
 static int
@@ -157,10 +156,10 @@ decide(struct cli *cli, const struct args *args, bool allow)
 	yyjson_val *row;
 	int status = fetch(l, NULL, &rows);
 
-	if (status == CLI_OK) {
-		row = find(cli, &rows, args->words[0]);
-		status = row == NULL ? CLI_NOT_FOUND : answer(cli, l, args, row, allow);
-	}
+	if (status == CLI_OK)
+		status = find(cli, &rows, args->words[0], &row);
+	if (status == CLI_OK)
+		status = answer(cli, l, args, row, allow);
 	rows_free(&rows);
 	launcher_free(l);
 	return status;

@@ -1,12 +1,16 @@
 /* berth completion: scripts for shells, made from the commands' rows. Agents' names are
  * asked at each use. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "args.h"
 #include "cmd.h"
 #include "json.h"
+#include "log.h"
 
-static const char ask_names[] = "berth ls --names 2>/dev/null";
+/* Where `berth` is a function around `podman exec -i`, the command would read what is
+ * typed meanwhile. */
+static const char ask_names[] = "berth ls --names < /dev/null 2> /dev/null";
 
 static bool
 has_letter(const struct cli_option *option)
@@ -282,20 +286,45 @@ fish(struct out *o)
 
 /* ---- */
 
+static void
+script(struct out *o, const char *shell)
+{
+	if (strcmp(shell, "bash") == 0)
+		bash(o);
+	else if (strcmp(shell, "zsh") == 0)
+		zsh(o);
+	else
+		fish(o);
+}
+
+static void
+print_json(struct out *o, const char *shell)
+{
+	yyjson_mut_doc *doc = json_object();
+	struct out to = *o;
+	char *text = NULL;
+	size_t len;
+
+	to.file = open_memstream(&text, &len);
+	if (to.file == NULL)
+		fatal(EXIT_SYSTEM, "open_memstream");
+	script(&to, shell);
+	fclose(to.file);
+	json_add_str(doc, "shell", shell);
+	json_add_str(doc, "script", text);
+	out_json(o, doc);
+	free(text);
+}
+
 static int
 completion_exec(struct cli *cli, const struct args *args)
 {
 	struct out out = cli->out;
 
 	if (cli->json)
-		return cli_fail(
-		    cli, CLI_USAGE, NULL, NULL, "a script for a shell has no JSON form");
-	if (strcmp(args->words[0], "bash") == 0)
-		bash(&out);
-	else if (strcmp(args->words[0], "zsh") == 0)
-		zsh(&out);
+		print_json(&out, args->words[0]);
 	else
-		fish(&out);
+		script(&out, args->words[0]);
 	return CLI_OK;
 }
 

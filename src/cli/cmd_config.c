@@ -17,13 +17,12 @@ static int
 fail_read(const struct cli *cli, const char *path)
 {
 	int error = errno;
-	const char *hint =
-	    error == EACCES   ? "root may read it: podman exec berth berth config ..."
-	    : error == ENOENT ? "`berth config default` prints one to begin with"
-			      : NULL;
+	const char *hint, *what = config_unreadable(error, &hint);
 
+	if (error == EACCES)
+		hint = "root may read it: podman exec berth berth config ...";
 	return cli_fail(cli, error == EACCES ? CLI_FORBIDDEN : CLI_NOT_FOUND,
-	    "cannot-read", hint, "%s: %s", path, strerror(error));
+	    "cannot-read", hint, "%s: %s", path, what);
 }
 
 /* ---- words ---- */

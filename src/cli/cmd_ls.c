@@ -138,13 +138,26 @@ redraw_screen(const struct watch *w)
 	free(text);
 }
 
+/* One object a line, as of every command that goes on. */
+static void
+print_line(const struct watch *w)
+{
+	yyjson_mut_doc *doc = rows_json(&w->agents);
+	yyjson_mut_val *root = yyjson_mut_obj(doc);
+	struct out out = w->cli->out;
+
+	yyjson_mut_obj_add_val(doc, root, "agents", yyjson_mut_doc_get_root(doc));
+	yyjson_mut_doc_set_root(doc, root);
+	out_json_line(&out, doc);
+}
+
 static void
 redraw(const struct watch *w)
 {
 	struct out out = w->cli->out;
 
 	if (w->cli->json)
-		out_json_line(&out, rows_json(&w->agents));
+		print_line(w);
 	else if (out.tty)
 		redraw_screen(w);
 	else
@@ -254,7 +267,8 @@ const struct command cmd_ls = {
 	    "its turns: read, the cache included, "
 	    "and written. What keeps an agent from working is said under the table.\n"
 	    "\n"
-	    "Columns that don't fit the terminal are left out; --json has everything.",
+	    "Columns that don't fit the terminal are left out; --json has everything: an "
+	    "array; with --watch an object a line, whose `agents` are all of them.",
     .options = ls_options,
     .what = WHAT_NONE,
     .min_words = 0,

@@ -86,24 +86,31 @@ print_problem(struct out *o, yyjson_val *problem)
 }
 
 static void
-print_service_problem(struct out *o, const struct service *s)
+print_service_problem(struct out *o, const struct service *s, const char *scan_dir)
 {
+	static const char *const sentences[] = {
+	    [SERVICE_STARTING] = "has not been ready for",
+	    [SERVICE_DOWN] = "has been down for",
+	    [SERVICE_HELD] = "has been held down for",
+	    [SERVICE_STOPPED] = "was stopped by hand; it has been down for",
+	};
 	char took[WHEN_MAX];
 
 	out_style(o, STYLE_RED);
 	out_printf(o, "service %s ", s->name);
 	if (s->state == SERVICE_UNKNOWN)
 		out_puts(o, "is not supervised");
-	else if (s->state == SERVICE_STARTING)
-		out_printf(
-		    o, "has not been ready for %s", when_took(s->for_s * 1000, took));
 	else
-		out_printf(o, "has been down for %s", when_took(s->for_s * 1000, took));
+		out_printf(
+		    o, "%s %s", sentences[s->state], when_took(s->for_s * 1000, took));
 	out_style(o, STYLE_PLAIN);
-	if (s->state == SERVICE_DOWN && s->status >= 0)
+	if ((s->state == SERVICE_DOWN || s->state == SERVICE_HELD) && s->status >= 0)
 		out_printf(o, ", exit code %d", s->status);
 	out_puts(o, "\n");
-	out_printf(o, "    see /data/log/%s/current\n", s->name);
+	if (s->state != SERVICE_STOPPED)
+		out_printf(o, "    see /data/log/%s/current\n", s->name);
+	if (s->state == SERVICE_HELD || s->state == SERVICE_STOPPED)
+		out_printf(o, "    start it: s6-svc -u %s/%s\n", scan_dir, s->name);
 }
 
 static void
@@ -114,7 +121,7 @@ print_problems(struct out *o, const struct status *s)
 
 	for (i = 0; i < s->count; i++)
 		if (s->services[i].problem)
-			print_service_problem(o, &s->services[i]);
+			print_service_problem(o, &s->services[i], s->cli->scan_dir);
 	yyjson_arr_foreach(json_get(launcher_says(s), "problems"), i, max, problem)
 	{
 		if (counts(s, problem))

@@ -10,7 +10,7 @@
 #include "paths.h"
 #include "xmalloc.h"
 
-enum { MAX_FILE = 1 << 20 };
+enum { ENV_MAX = 1 << 22 };
 
 extern char **environ;
 
@@ -21,7 +21,7 @@ environment(struct buf *file)
 {
 	size_t count = 0, i = 0;
 
-	if (buf_read_file(file, ENV_FILE, MAX_FILE) != 0)
+	if (buf_read_file(file, ENV_FILE, ENV_MAX) != 0)
 		return environ;
 	buf_addc(file, '\0'); /* whatever it ends with */
 	for (const char *p = file->data; p < file->data + file->len; p += strlen(p) + 1)
@@ -39,7 +39,7 @@ config_file_load(const char *path, struct config **config)
 	const char *slash = strrchr(path, '/');
 
 	*config = NULL;
-	if (buf_read_file(&text, path, MAX_FILE) != 0) {
+	if (config_read(&text, path) != 0) {
 		int error = errno;
 		buf_free(&text);
 		errno = error;

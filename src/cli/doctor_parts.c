@@ -197,12 +197,12 @@ doctor_config(const struct cli *cli, struct finding *f)
 
 	(void)cli;
 	if (config_file_load(CONFIG_FILE, &c) != 0) {
-		buf_addf(&f->text, "%s: %s", CONFIG_FILE, strerror(errno));
-		if (errno == EACCES)
-			doctor_say(f, DOCTOR_WARN, "root may read it");
-		else
-			doctor_say(f, DOCTOR_BAD,
-			    "`berth config default` prints one to begin with");
+		bool forbidden = errno == EACCES;
+		const char *hint, *what = config_unreadable(errno, &hint);
+
+		buf_addf(&f->text, "%s: %s", CONFIG_FILE, what);
+		doctor_say(f, forbidden ? DOCTOR_WARN : DOCTOR_BAD,
+		    forbidden ? "root may read it" : hint);
 		return;
 	}
 	size_t errors = config_errors(c);

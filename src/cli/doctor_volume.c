@@ -6,6 +6,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "config.h"
+#include "configfile.h"
 #include "doctor.h"
 #include "fstype.h"
 #include "paths.h"
@@ -22,6 +24,20 @@ not_there(struct finding *f, const char *path)
 	    f, DOCTOR_BAD, "is this the container? podman exec -it berth berth doctor");
 }
 
+/* Who may not read it isn't told: init, which may, has let it start. */
+static bool
+sharing_accepted(void)
+{
+	struct config *c;
+	bool yes;
+
+	if (config_file_load(CONFIG_FILE, &c) == -1)
+		return errno == EACCES;
+	yes = config_bool(c, "data.i_accept_a_network_file_system");
+	config_free(c);
+	return yes;
+}
+
 void
 doctor_data(const struct cli *cli, struct finding *f)
 {
@@ -34,7 +50,11 @@ doctor_data(const struct cli *cli, struct finding *f)
 		return;
 	}
 	buf_addf(&f->text, "%s is on %s", DATA_DIR, fs.name);
-	if (fs.kind == FSTYPE_SHARED)
+	if (fs.kind == FSTYPE_SHARED && sharing_accepted())
+		doctor_say(f, DOCTOR_WARN,
+		    "the database could lose messages there; the configuration accepts "
+		    "that (data.i_accept_a_network_file_system)");
+	else if (fs.kind == FSTYPE_SHARED)
 		doctor_say(f, DOCTOR_BAD,
 		    "the database needs a local disk: give /data a volume of the "
 		    "engine's own");

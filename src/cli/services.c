@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "log.h"
 #include "run.h"
 #include "xmalloc.h"
 
@@ -21,33 +22,49 @@ service_state_name(enum service_state state)
 	    [SERVICE_STARTING] = "starting",
 	    [SERVICE_OFF] = "off",
 	    [SERVICE_DOWN] = "down",
+	    [SERVICE_HELD] = "held",
+	    [SERVICE_STOPPED] = "stopped",
 	    [SERVICE_UNKNOWN] = "unknown",
 	};
 
 	return names[state];
 }
 
-/* A service that can say so, and hasn't, is not ready; one that can't is ready when it is
- * up. */
 static bool
-tells_readiness(const char *dir)
+has(const char *dir, const char *name)
 {
-	char *path = xasprintf("%s/notification-fd", dir);
-	bool told = access(path, F_OK) == 0;
+	char *path = xasprintf("%s/%s", dir, name);
+	bool there = access(path, F_OK) == 0;
 
 	free(path);
-	return told;
+	return there;
 }
 
+/* s6 wants up neither what is down for good nor what a finish script held (status 125) or
+ * a person stopped; only the first has a file that says so. */
+static enum service_state
+why_down(const struct service *s, const char *dir, bool wanted)
+{
+	if (wanted)
+		return SERVICE_DOWN;
+	if (has(dir, "down"))
+		return SERVICE_OFF;
+	return s->status == EXIT_BAD_USAGE ? SERVICE_HELD : SERVICE_STOPPED;
+}
+
+/* A service that can say so, and hasn't, is not ready; one that can't is ready when it is
+ * up. */
 static void
 judge(struct service *s, const char *dir, bool up, bool wanted, bool ready)
 {
 	if (!up)
-		s->state = wanted ? SERVICE_DOWN : SERVICE_OFF;
+		s->state = why_down(s, dir, wanted);
 	else
-		s->state = ready || !tells_readiness(dir) ? SERVICE_UP : SERVICE_STARTING;
-	s->problem = s->state == SERVICE_DOWN ||
-		     (s->state == SERVICE_STARTING && s->for_s > STARTING_TOO_LONG_S);
+		s->state =
+		    ready || !has(dir, "notification-fd") ? SERVICE_UP : SERVICE_STARTING;
+	s->problem = s->state == SERVICE_STARTING
+			 ? s->for_s > STARTING_TOO_LONG_S
+			 : s->state != SERVICE_UP && s->state != SERVICE_OFF;
 }
 
 static void

@@ -10,7 +10,9 @@ enum service_state {
 	SERVICE_STARTING, /* up, and hasn't said that it is ready */
 	SERVICE_OFF,      /* down, as it shall be */
 	SERVICE_DOWN,     /* down, and shall be up */
-	SERVICE_UNKNOWN   /* s6 doesn't supervise it, or doesn't tell this user */
+	SERVICE_HELD, /* down until somebody looks: its finish script said so, of 100 */
+	SERVICE_STOPPED, /* down because somebody stopped it */
+	SERVICE_UNKNOWN  /* s6 doesn't supervise it, or doesn't tell this user */
 };
 
 struct service {

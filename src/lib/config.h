@@ -16,6 +16,7 @@
 
 enum { CONFIG_MAX_ERRORS = 50, CONFIG_MAX_TABLES = 256 };
 
+struct buf;
 struct config;
 
 struct config_source {
@@ -25,6 +26,12 @@ struct config_source {
 	char *const *environ;  /* NULL: none */
 	const char *host_name; /* default of host.name; NULL asks the machine */
 };
+
+/* The whole file, appended to text: 1 MiB at most, and no link is followed. -1 with
+ * errno; config_unreadable() says what that means, and in *hint what to do (NULL: nothing
+ * is known). */
+int config_read(struct buf *text, const char *path);
+const char *config_unreadable(int error, const char **hint);
 
 /* Never NULL. With errors nobody should act on it: what is wrong has its default. */
 struct config *config_load(const struct config_source *source);
@@ -56,6 +63,10 @@ size_t config_count(const struct config *c, const char *path, ...) CONFIG_PATH(2
 const char *config_at(const struct config *c, size_t index, const char *path, ...)
     CONFIG_PATH(3);
 const char *config_name_at(const struct config *c, size_t index, const char *path, ...)
+    CONFIG_PATH(3);
+
+/* Is there one of this name? */
+bool config_has(const struct config *c, const char *name, const char *path, ...)
     CONFIG_PATH(3);
 
 /* Was it given, by the file or the environment? And where, for errors that others find:

@@ -211,3 +211,20 @@ config_name_at(const struct config *c, size_t index, const char *path, ...)
 	va_end(ap);
 	return item_at(f, index)->name;
 }
+
+bool
+config_has(const struct config *c, const char *name, const char *path, ...)
+{
+	char text[MAX_PATH];
+	size_t count;
+	va_list ap;
+
+	va_start(ap, path);
+	make_path(text, path, ap);
+	va_end(ap);
+	count = config_count(c, "%s", text);
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(config_name_at(c, i, "%s", text), name) == 0)
+			return true;
+	return false;
+}

@@ -22,8 +22,14 @@ db_schema_version(void)
 	return sql_migrations[MIGRATIONS - 1].version;
 }
 
-/* What db_migrate() says when it fails; one at a time is enough for init. */
-static char reason[400];
+/* What to do about a file that no berth can use. */
+#define AWAY                                                                             \
+	"; restore it from a backup, or move it away with its -wal and -shm: berth "     \
+	"then "                                                                          \
+	"begins with an empty one"
+
+/* What is wrong; one at a time is enough for init. */
+static char reason[500];
 
 __attribute__((format(printf, 1, 2))) static bool
 refuse(const char *format, ...)
@@ -42,8 +48,12 @@ refuse_for(sqlite3 *handle, const char *what)
 	int code = sqlite3_extended_errcode(handle), kind = code & 0xff;
 	bool damaged = kind == SQLITE_CORRUPT || kind == SQLITE_NOTADB;
 
-	return refuse("%s%s: %s (SQLite %d)", damaged ? "the database is damaged: " : "",
-	    what, sqlite3_errmsg(handle), code);
+	return refuse("%s%s: %s (SQLite %d)%s",
+	    damaged ? "the database is damaged: " : "", what, sqlite3_errmsg(handle),
+	    code,
+	    damaged               ? AWAY
+	    : kind == SQLITE_FULL ? "; make room on its volume"
+				  : "");
 }
 
 /* Whose file is it? Changes nothing. */
@@ -59,9 +69,10 @@ recognize(sqlite3 *handle, int64_t *version)
 		return refuse_for(handle, "cannot be read");
 	bool empty = *version == 0 && application == 0 && objects == 0;
 	if (!empty && application != DB_APPLICATION_ID)
-		return refuse("it is a database, but not berth's");
+		return refuse("it is a database, but not berth's" AWAY);
 	if (*version > db_schema_version())
-		return refuse("it was made by a newer berth: its version is %d, ours %d",
+		return refuse("it was made by a newer berth: its version is %d, ours "
+			      "%d; run that berth's image, or a newer one",
 		    (int)*version, db_schema_version());
 	return true;
 }
@@ -89,7 +100,8 @@ is_sound(sqlite3 *handle)
 	if (db_handle_is(handle, "PRAGMA quick_check(1)", "ok", &ok) != SQLITE_OK)
 		return refuse_for(handle, "cannot be checked");
 	return ok ? true
-		  : refuse("the database is damaged: PRAGMA quick_check tells where");
+		  : refuse(
+			"the database is damaged: PRAGMA quick_check tells where" AWAY);
 }
 
 /* Inside of its transaction; foreign keys are off meanwhile, so that tables can be
@@ -160,6 +172,7 @@ migrate(sqlite3 *handle)
 int
 db_migrate(const char *path, const char **why)
 {
+	static char sentence[sizeof(reason) + 100];
 	sqlite3 *handle = NULL;
 	int rc = db_handle_open(path, SQLITE_OPEN_CREATE, MIGRATE_BUSY_MS, &handle);
 	bool done =
@@ -168,6 +181,7 @@ db_migrate(const char *path, const char **why)
 	sqlite3_close(handle);
 	if (done)
 		close(db_handle_lock(path));
-	*why = done ? NULL : reason;
+	snprintf(sentence, sizeof(sentence), "%s: %s", path, reason);
+	*why = done ? NULL : sentence;
 	return done ? 0 : -1;
 }

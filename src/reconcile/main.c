@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "apply.h"
 #include "buf.h"
 #include "clock.h"
 #include "config.h"
@@ -23,12 +24,10 @@
 #include "log.h"
 #include "paths.h"
 #include "rows.h"
-#include "secrets.h"
-#include "spec.h"
 #include "users.h"
 #include "xmalloc.h"
 
-enum { CONFIG_MAX = 1 << 20, ENV_MAX = 1 << 22 };
+enum { ENV_MAX = 1 << 22 };
 
 struct env {
 	struct buf text;
@@ -68,70 +67,18 @@ keep_private(const char *path)
 	close(fd);
 }
 
+/* NULL with errno: it can't be read. */
 static struct config *
 load(const char *path, char *const *env, struct buf *text)
 {
 	const char *name = strrchr(path, '/') + 1;
 	struct config_source source = {.name = name, .environ = env};
 
-	if (buf_read_file(text, path, CONFIG_MAX) == -1) {
-		if (errno != ENOENT)
-			log_warn("%s", path);
+	if (config_read(text, path) == -1)
 		return NULL;
-	}
 	source.text = buf_str(text);
 	source.len = text->len;
 	return config_load(&source);
-}
-
-/* The shim's two are only made: an agent that runs as its former user still needs them,
- * and spawn hands them over when it starts anew. */
-static void
-make_dirs(const char *agent, const struct agent_spec *s, gid_t users_own)
-{
-	const struct {
-		const char *below;
-		const char *name;
-		mode_t mode;
-		uid_t uid;
-		gid_t gid;
-		bool once;
-	} dirs[] = {
-	    {AGENT_DIR, agent, 0711, 0, 0, false},
-	    {SHIM_DIR, agent, 0700, s->uid, s->gid, true},
-	    {SPOOL_DIR, agent, 0700, s->uid, s->gid, true},
-	    {HOME_DIR, s->user, 0700, s->uid, users_own, false},
-	};
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		char *path = xasprintf("%s/%s", dirs[i].below, dirs[i].name);
-
-		if ((!dirs[i].once || access(path, F_OK) == -1) &&
-		    dir_ensure(path, dirs[i].mode, dirs[i].uid, dirs[i].gid) == -1)
-			fatal(EXIT_SYSTEM, "%s", path);
-		free(path);
-	}
-}
-
-static void
-apply(struct db *db, const struct config *c, char *const *env, yyjson_mut_doc *doc,
-    yyjson_mut_val *changes)
-{
-	rows_begin(db);
-	for (size_t i = 0; i < config_count(c, "agents"); i++) {
-		const char *name = config_name_at(c, i, "agents");
-		struct agent_spec s = {0};
-
-		spec_make(c, name, env, secrets_grant(c, name, env), &s);
-		users_know(env, s.uid, s.gid);
-		make_dirs(name, &s, users_gid(s.uid, env));
-		rows_agent(db, name, &s, doc, changes);
-		spec_free(&s);
-	}
-	secrets_revoke(c);
-	rows_remove_others(db, c, doc, changes);
-	rows_settings(db, c);
-	rows_commit(db);
 }
 
 /* What the agents of an older configuration need of a fresh /run: the file is broken,
@@ -144,6 +91,8 @@ apply_last_good(
 	struct config *c = load(LAST_GOOD, env, &text);
 	bool good = c != NULL && config_errors(c) == 0;
 
+	if (c == NULL && errno != ENOENT)
+		log_warn(LAST_GOOD);
 	if (!good) { /* the environment may be what is wrong */
 		config_free(c);
 		buf_clear(&text);
@@ -162,22 +111,34 @@ apply_last_good(
 	}
 	log_info(
 	    "using %s", good ? "the last good configuration" : "the built-in default");
-	apply(db, c, env, doc, changes);
+	apply_config(db, c, env, doc, changes);
 	config_free(c);
 	buf_free(&text);
 	return good;
 }
 
 static void
-add_errors(yyjson_mut_doc *doc, const struct config *c, const char *unreadable)
+add_unreadable(yyjson_mut_doc *doc, yyjson_mut_val *list, int error)
+{
+	const char *hint, *what = config_unreadable(error, &hint);
+	char *text = xasprintf("%s: %s%s%s", CONFIG_FILE, what, hint != NULL ? "; " : "",
+	    hint != NULL ? hint : "");
+
+	json_add_str(doc, "error", text);
+	yyjson_mut_arr_add_strcpy(doc, list, text);
+	log_warnx("%s", text);
+	free(text);
+}
+
+/* c NULL: it couldn't be read, for this errno. */
+static void
+add_errors(yyjson_mut_doc *doc, const struct config *c, int error)
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc),
 		       *list = yyjson_mut_obj_add_arr(doc, root, "errors");
 
 	if (c == NULL) {
-		json_add_str(doc, "error", unreadable);
-		yyjson_mut_arr_add_strcpy(doc, list, unreadable);
-		log_warnx("%s", unreadable);
+		add_unreadable(doc, list, error);
 		return;
 	}
 	json_add_str(doc, "error", config_error(c, 0));
@@ -201,6 +162,7 @@ run(bool boot)
 	char *state;
 	size_t len;
 	bool good;
+	int error;
 
 	infifo_make(UID_BERTH); /* the fifo service can't remove what is root's */
 	read_env(&e);
@@ -209,17 +171,18 @@ run(bool boot)
 		    users_default_gid(e.vars));
 	keep_private(CONFIG_FILE);
 	c = load(CONFIG_FILE, e.vars, &text);
+	error = errno;
 	good = c != NULL && config_errors(c) == 0;
 	json_add_bool(doc, "ok", good);
 	json_add_str(doc, "file", CONFIG_FILE);
 	json_add_int(doc, "applied_at", wall_ms());
 	json_add_int(doc, "began", began);
 	if (good) {
-		apply(db, c, e.vars, doc, changes);
+		apply_config(db, c, e.vars, doc, changes);
 		if (file_replace(LAST_GOOD, buf_str(&text), text.len, 0640, 0, 0) == -1)
 			log_warn(LAST_GOOD);
 	} else {
-		add_errors(doc, c, CONFIG_FILE " can't be read");
+		add_errors(doc, c, error);
 		if (boot)
 			apply_last_good(db, e.vars, doc, changes);
 	}

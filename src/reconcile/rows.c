@@ -48,8 +48,9 @@ rows_open(void)
 }
 
 void
-rows_begin(struct db *db)
+rows_begin(struct db *db, const struct config *c)
 {
+	db_set_host(db, config_str(c, "host.name"));
 	if (db_begin(db) != DB_OK)
 		fatalx(
 		    EXIT_SYSTEM, "the database is busy: nothing was changed, try again");
@@ -96,15 +97,6 @@ rows_agent(struct db *db, const char *name, const struct agent_spec *s,
 	free(now);
 }
 
-static bool
-configured(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < config_count(c, "agents"); i++)
-		if (strcmp(config_name_at(c, i, "agents"), name) == 0)
-			return true;
-	return false;
-}
-
 void
 rows_remove_others(
     struct db *db, const struct config *c, yyjson_mut_doc *doc, yyjson_mut_val *changes)
@@ -113,7 +105,7 @@ rows_remove_others(
 	struct buf gone = BUF_INIT;
 
 	while (db_next(r))
-		if (!configured(c, db_text(r, 0)))
+		if (!config_has(c, db_text(r, 0), "agents"))
 			buf_add(&gone, db_text(r, 0), strlen(db_text(r, 0)) + 1);
 	db_done(r);
 	for (size_t at = 0; at < gone.len; at += strlen(gone.data + at) + 1) {

@@ -8,9 +8,9 @@ struct config;
 struct db;
 
 struct db *rows_open(void);
-/* All of it in one transaction; `changes` gets a sentence for each agent that is new,
- * changed or gone. */
-void rows_begin(struct db *db);
+/* All of it in one transaction, for which everybody else waits; `changes` gets a sentence
+ * for each agent that is new, changed or gone. */
+void rows_begin(struct db *db, const struct config *c);
 void rows_agent(struct db *db, const char *name, const struct agent_spec *s,
     yyjson_mut_doc *doc, yyjson_mut_val *changes);
 void rows_remove_others(

@@ -59,37 +59,25 @@ grant_one(const char *dir, const char *name, struct buf *value, uint64_t h)
 	return h;
 }
 
-static bool
-granted(const struct config *c, const char *agent, const char *name)
-{
-	for (size_t i = 0; i < config_count(c, "agents.%s.secrets", agent); i++)
-		if (strcmp(config_name_at(c, i, "agents.%s.secrets", agent), name) == 0)
-			return true;
-	return false;
-}
-
-/* c NULL: it is granted nothing. */
+/* All but what it is granted; of who is no agent, all. */
 static void
-revoke_others(const struct config *c, const char *agent, const char *dir)
+revoke_from(const struct config *c, const char *agent)
 {
-	DIR *d = opendir(dir);
+	bool is_agent = config_has(c, agent, "agents");
+	char *path = xasprintf(GRANTED_DIR "/%s", agent);
+	DIR *d = opendir(path);
 	struct dirent *entry;
 
 	while (d != NULL && (entry = readdir(d)) != NULL)
 		if (entry->d_name[0] != '.' &&
-		    (c == NULL || !granted(c, agent, entry->d_name)))
+		    !(is_agent &&
+			config_has(c, entry->d_name, "agents.%s.secrets", agent)))
 			unlinkat(dirfd(d), entry->d_name, 0);
 	if (d != NULL)
 		closedir(d);
-}
-
-static bool
-is_agent(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < config_count(c, "agents"); i++)
-		if (strcmp(config_name_at(c, i, "agents"), name) == 0)
-			return true;
-	return false;
+	if (!is_agent)
+		rmdir(path);
+	free(path);
 }
 
 void
@@ -98,15 +86,9 @@ secrets_revoke(const struct config *c)
 	DIR *d = opendir(GRANTED_DIR);
 	struct dirent *entry;
 
-	while (d != NULL && (entry = readdir(d)) != NULL) {
-		char *dir = xasprintf(GRANTED_DIR "/%s", entry->d_name);
-
-		if (entry->d_name[0] != '.' && !is_agent(c, entry->d_name)) {
-			revoke_others(NULL, entry->d_name, dir);
-			rmdir(dir);
-		}
-		free(dir);
-	}
+	while (d != NULL && (entry = readdir(d)) != NULL)
+		if (entry->d_name[0] != '.')
+			revoke_from(c, entry->d_name);
 	if (d != NULL)
 		closedir(d);
 }
@@ -119,7 +101,6 @@ secrets_grant(const struct config *c, const char *agent, char *const *env)
 
 	if (dir_ensure(dir, 0710, 0, UID_BERTH) == -1)
 		fatal(EXIT_SYSTEM, "%s", dir);
-	revoke_others(c, agent, dir);
 	for (size_t i = 0; i < config_count(c, "agents.%s.secrets", agent); i++) {
 		const char *name = config_name_at(c, i, "agents.%s.secrets", agent);
 		char *path = xasprintf("%s/%s", dir, name);

@@ -9,11 +9,12 @@
 
 struct config;
 
-/* Copies this agent's secrets and removes what it is no longer granted; a hash of their
- * values. What can't be read is logged with where the configuration names it, and left
- * out. */
+/* Copies this agent's secrets; a hash of their values. What can't be read is logged with
+ * where the configuration names it, and left out. What it was granted before stays until
+ * secrets_revoke(). */
 uint64_t secrets_grant(const struct config *c, const char *agent, char *const *env);
 
-/* Removes all of whoever is no agent (any more). */
+/* Removes what agents are no longer granted, and all of whoever is no agent (any more).
+ */
 void secrets_revoke(const struct config *c);
 #endif

@@ -28,8 +28,8 @@ CREATE TABLE settings (
 -- Owner: reconcile. The agents that berth.toml asks for.
 CREATE TABLE desired_agents (
 	name	TEXT PRIMARY KEY,
-	spec	TEXT NOT NULL,	-- JSON: src/launcher/spec.h
-	hash	TEXT NOT NULL	-- of spec and of the secrets granted: a change means restart
+	spec	TEXT NOT NULL,	-- JSON: docs/architecture.md, "What an agent is started with"
+	hash	TEXT NOT NULL	-- of what a start decides and of the secrets granted: a change means restart
 ) STRICT, WITHOUT ROWID;
 
 -- Owner: launcher. What the agents are and do.

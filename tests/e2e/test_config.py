@@ -87,6 +87,22 @@ def test_broken_file_changes_nothing_and_the_last_good_one_outlives_a_restart(bo
     assert appliance.read("/data/berth.toml") == BROKEN
 
 
+def test_unreadable_file_is_named_with_its_reason(boot):
+    appliance = boot(DEMO_TOML)
+    for spoil, reason in (
+        ("rm /data/berth.toml", "No such file or directory; `berth config default` prints one to begin with"),
+        ("ln -s last-good.toml /data/berth.toml", "it is a symbolic link, and links are not followed; "),
+        ("rm /data/berth.toml; mkdir /data/berth.toml", "it is a directory; "),
+        ("rmdir /data/berth.toml; truncate -s 1048577 /data/berth.toml", "it is larger than 1 MiB; "),
+    ):
+        appliance.sh(spoil)
+        applied = appliance.exec(["berth", "apply"], check=False)
+        sentence = f"/data/berth.toml: {reason}"
+        assert applied.status == 1 and sentence in applied.stdout, applied
+        assert why_not(appliance)[0].startswith(sentence) and sentence in appliance.service_log("reconcile")
+    assert appliance.configure(DEMO_TOML)["good"] and why_not(appliance) == []
+
+
 def test_lost_file_comes_back(boot):
     appliance = boot(DEMO_TOML + '\n[delivery]\nhuman_idle = "3s"\n')
     was = appliance.read("/data/berth.toml")

@@ -351,11 +351,29 @@ durations_are_written_exactly(void **state)
 		    config_duration(cases[i].ms, text, sizeof(text)), cases[i].text);
 }
 
+static void
+names_are_found(void **state)
+{
+	struct config *c = load_ok("[agents.main]\ndriver = \"demo\"\n"
+				   "secrets.KEY = \"key\"\n[agents.other]\n"
+				   "driver = \"demo\"\n");
+
+	(void)state;
+	assert_true(config_has(c, "main", "agents"));
+	assert_true(config_has(c, "other", "agents"));
+	assert_false(config_has(c, "mai", "agents"));
+	assert_false(config_has(c, "", "agents"));
+	assert_true(config_has(c, "KEY", "agents.%s.secrets", "main"));
+	assert_false(config_has(c, "KEY", "agents.%s.secrets", "other"));
+	config_free(c);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(values_by_path),
+	    cmocka_unit_test(names_are_found),
 	    cmocka_unit_test(where_values_come_from),
 	    cmocka_unit_test(what_is_wrong_keeps_its_default),
 	    cmocka_unit_test(an_unknown_path_is_a_bug),

@@ -27,12 +27,14 @@ launcher_ops_OBJ := $(call lt,ops ops_read waiters addressee message volume stor
 launcher_tmux_OBJ := $(call lt,tmux)
 reconcile_spec_OBJ := lttest/reconcile/spec.o
 reconcile_secrets_OBJ := lttest/reconcile/secrets.o lttest/reconcile/spec.o
+reconcile_rows_OBJ := lttest/reconcile/rows.o
+reconcile_apply_OBJ := $(patsubst %,lttest/reconcile/%.o,apply rows secrets spec) lttest/lib/users.o
 reconcile_home_OBJ := reconcile/home.o
 users_OBJ := lttest/lib/users.o
 infifo_OBJ := lttest/lib/infifo.o
 
 LT_TESTS := launcher_prompt launcher_screen launcher_limit launcher_fifos launcher_tmux \
-	reconcile_spec reconcile_secrets users infifo
+	reconcile_spec reconcile_secrets reconcile_rows reconcile_apply users infifo
 LT_WORLDS := launcher_message launcher_ops launcher_approval launcher_agent launcher_turn launcher_deliver
 LT_WORLDS += launcher_store
 $(patsubst %,$(BUILD)/test/%,$(LT_TESTS) $(LT_WORLDS)): private CPPFLAGS += $(LT_PATHS)

@@ -26,5 +26,18 @@ try berth inbox --state ''
 try berth nonesuch ''
 END
 bash try.bash
+cat > typed.bash <<'END'
+berth() { cat; ./berth "$@"; } # as podman exec -i does
+. ./berth.bash
+COMP_WORDS=(berth attach r) COMP_CWORD=2
+_berth
+read -r line
+echo "${COMPREPLY[*]}, and typed meanwhile: $line"
+END
+echo ls | bash typed.bash
+grep -h 'ls --names' berth.zsh
 berth completion tcsh
-berth completion bash --json
+"$BERTH_PROGRAM" completion fish --json | python3 -c '
+import json, sys
+told = json.load(sys.stdin)
+print(sorted(told), told["shell"], told["script"] == open("berth.fish").read())'

@@ -1,0 +1,2 @@
+#launcher watch.json
+berth ls --watch --json
