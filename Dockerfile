@@ -27,7 +27,9 @@ RUN sh /tmp/image/agents /agents $AGENTS
 
 FROM ${BASE}
 COPY scripts/image/pkg-install scripts/image/packages.txt scripts/image/users /tmp/image/
-RUN sh /tmp/image/users && sh /tmp/image/pkg-install run && rm -rf /tmp/image
+# An agent's name is the role of what it needs beside its own program.
+ARG AGENTS=""
+RUN sh /tmp/image/users && sh /tmp/image/pkg-install run $AGENTS && rm -rf /tmp/image
 COPY --from=agents /agents/ /
 COPY --from=build /out/ /
 COPY rootfs/ /

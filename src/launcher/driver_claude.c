@@ -37,6 +37,28 @@ permission_mode(const struct agent *a)
 	return modes[0].theirs;
 }
 
+static bool
+in_sandbox(const struct agent *a)
+{
+	return strcmp(agent_spec_str(a, "permissions", ""), "sandbox") == 0;
+}
+
+/* Commands run unasked, in a sandbox of the CLI's own. Where that can't be made it exits
+ * with a sentence: it doesn't run them outside, asked or not. A container may not mount
+ * /proc; what the agent may see there, Landlock says. */
+static void
+add_sandbox(yyjson_mut_doc *settings)
+{
+	static const char *const on[] = {"enabled", "failIfUnavailable",
+	    "autoAllowBashIfSandboxed", "enableWeakerNestedSandbox"};
+	yyjson_mut_val *sandbox = yyjson_mut_obj_add_obj(
+	    settings, yyjson_mut_doc_get_root(settings), "sandbox");
+
+	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]); i++)
+		yyjson_mut_obj_add_bool(settings, sandbox, on[i], true);
+	yyjson_mut_obj_add_bool(settings, sandbox, "allowUnsandboxedCommands", false);
+}
+
 static void
 copy_list(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *to, const char *key)
 {
@@ -61,6 +83,8 @@ add_settings(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *argv)
 	/* 2.1.197 asks about a project's servers though --strict-mcp-config starts none
 	 */
 	json_add_bool(settings, "enableAllProjectMcpServers", true);
+	if (in_sandbox(a))
+		add_sandbox(settings);
 	text = json_line(settings, &len);
 	driver_argv_add(doc, argv, "--settings");
 	driver_argv_add(doc, argv, text);
@@ -181,7 +205,7 @@ runspec(struct agent *a, yyjson_mut_doc *doc, const char **why)
 	add_settings(a, doc, argv);
 	add_mcp(a, doc, argv);
 	driver_argv_extra(a, doc, argv);
-	if (strcmp(agent_spec_str(a, "permissions", ""), "sandbox") == 0)
+	if (in_sandbox(a))
 		json_add_str(
 		    doc, "domain", "scoped"); /* its own sandbox must be able to mount */
 	list = yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "ensure");
@@ -189,6 +213,16 @@ runspec(struct agent *a, yyjson_mut_doc *doc, const char **why)
 	bind_chord(a, doc, list);
 	conversation_add(a, doc);
 	return true;
+}
+
+/* It says so nowhere but on its standard error, which its screen hides. */
+static const char *
+early_end(const struct agent *a)
+{
+	return in_sandbox(a)
+		   ? "perhaps its sandbox can't be made here: permissions = \"sandbox\" "
+		     "needs bubblewrap and an engine that allows user namespaces"
+		   : NULL;
 }
 
 const struct driver driver_claude = {
@@ -204,4 +238,5 @@ const struct driver driver_claude = {
     .shown_ms = 20, /* a submit that 2.1.197 reads with the paste costs the paste */
     .home = ".claude",
     .runspec = runspec,
+    .early_end = early_end,
 };

@@ -118,7 +118,8 @@ const struct config_row config_rows[] = {
 { .path = "agents.*.permissions", .type = CONFIG_ENUM, .when = CONFIG_AGENT_START,
   .initial = "allowlist", .words = permission_modes, .noun = "a permission mode",
   .help = "`allowlist` asks a person for what `allow` doesn't cover; `sandbox` doesn't ask "
-	  "for what runs in the agent's own sandbox; `dangerous` never asks." },
+	  "for commands, which its own sandbox keeps from writing outside `cwd`, and for edits there, and starts nothing where "
+	  "that sandbox can't be made; `dangerous` never asks." },
 { .path = "agents.*.i_accept_the_danger", .type = CONFIG_BOOLEAN, .when = CONFIG_AGENT_START,
   .initial = "false",
   .help = "Must be true for `permissions = \"dangerous\"`." },
