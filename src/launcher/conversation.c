@@ -3,6 +3,7 @@
  * A transcript that is there is resumed; one that is gone leaves its id free, so the same
  * id begins afresh.
  */
+#include <ctype.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,17 @@ uuid_new(char out[static 37])
 	    "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
 	    b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
 	    b[13], b[14], b[15]);
+}
+
+bool
+conversation_id_ok(const char *id)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	for (size_t i = 0; i < sizeof(form) - 1; i++)
+		if (form[i] == '-' ? id[i] != '-' : !isxdigit((unsigned char)id[i]))
+			return false;
+	return id[sizeof(form) - 1] == '\0';
 }
 
 static bool

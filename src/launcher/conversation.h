@@ -17,4 +17,7 @@ void conversation_begin(struct agent *a);
 /* It was resumed by its id, but its transcript is gone: it begins anew, and that is said.
  */
 void conversation_lost(struct agent *a);
+/* A UUID, as both CLIs have it. An id is the agent's word, and becomes an argument of its
+ * next start, where another form could be an option. */
+bool conversation_id_ok(const char *id);
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 #include "agent.h"
+#include "conversation.h"
 #include "approval.h"
 #include "db.h"
 #include "hooks.h"
@@ -40,7 +41,7 @@ use_session(struct agent *a, const char *driver_id, const char *transcript)
 	struct db_rows *r;
 	bool known;
 
-	if (driver_id == NULL || strlen(driver_id) >= sizeof(a->driver_id))
+	if (driver_id == NULL || !conversation_id_ok(driver_id))
 		return;
 	if (a->session[0] != '\0' && strcmp(a->driver_id, driver_id) == 0) {
 		set_transcript(a, transcript);

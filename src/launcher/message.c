@@ -115,9 +115,11 @@ message_event(struct db *db, const char *id, enum message_event event,
 
 	if (change == NULL)
 		change = &nothing;
+	db_must_begin(db);
 	moved = move(db, id, event, change);
 	if (moved)
 		end_parent(db, id, event, change);
+	db_must_commit(db);
 	return moved;
 }
 

@@ -85,6 +85,14 @@ proc_descends(pid_t pid, pid_t ancestor)
 	return false;
 }
 
+pid_t
+proc_parent(pid_t pid)
+{
+	struct stat_line st;
+
+	return pid > 0 && read_stat(pid, &st) ? st.parent : 0;
+}
+
 int
 proc_pidfd(pid_t pid)
 {

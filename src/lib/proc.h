@@ -12,7 +12,8 @@ uint64_t proc_start_time(pid_t pid);
 /* Is `pid` the ancestor itself or one of its descendants, by walking up PPid? A zombie
  * ancestor counts as gone. */
 bool proc_descends(pid_t pid, pid_t ancestor);
-int proc_pidfd(pid_t pid); /* pidfd_open, close-on-exec; -1 with errno */
+pid_t proc_parent(pid_t pid); /* 0: there is no such process */
+int proc_pidfd(pid_t pid);    /* pidfd_open, close-on-exec; -1 with errno */
 int proc_pidfd_signal(int pidfd, int signo);
 bool proc_pidfd_alive(int pidfd);
 

@@ -28,6 +28,7 @@ struct hook {
 	struct hooks *hooks;
 	struct conn *conn;
 	bool heard;   /* its line has come */
+	bool foreign; /* of another conversation than the agent's */
 	int64_t asks; /* seq of its open question; 0: none */
 };
 
@@ -162,6 +163,10 @@ take(struct hook *k, yyjson_val *line)
 		answer_error(k, "this is no hook's input");
 		return;
 	}
+	if (k->foreign) {
+		answer_ok(k, NULL);
+		return;
+	}
 	if (keep(k, input, ++s->last_seq, json_int(line, "deadline", 0), ask) == -1) {
 		log_warn("a hook is lost seq=%lld", (long long)s->last_seq);
 		k->asks = 0;
@@ -240,6 +245,7 @@ hook_new(struct hooks *s, int fd, pid_t pid)
 		answer_error(k, s->count > HOOKS_MAX ? "too many hooks at once"
 						     : "not a process of this agent");
 	}
+	k->foreign = !s->handlers.own(pid, s->ctx);
 }
 
 static void

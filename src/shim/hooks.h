@@ -19,6 +19,10 @@ struct loop;
 struct hooks_handlers {
 	/* May this process speak for the agent? */
 	bool (*trusted)(pid_t pid, void *ctx);
+	/* Did the agent itself start it? What a CLI that the agent started has to say is
+	 * about another conversation: it is answered, without a decision, and not kept.
+	 */
+	bool (*own)(pid_t pid, void *ctx);
 	/* Keeps a line of the spool; -1 with errno. */
 	int (*keep)(const char *line, size_t len, void *ctx);
 	/* Who asked has left, or has been answered. */

@@ -328,6 +328,15 @@ life_ours(const struct life *l, pid_t pid)
 	return pid != getpid() && proc_descends(pid, getpid());
 }
 
+/* A hook whose CLI was killed is our child by then. */
+bool
+life_started(const struct life *l, pid_t pid)
+{
+	pid_t parent = proc_parent(pid);
+
+	return parent > 0 && (parent == l->report.pid || parent == getpid());
+}
+
 const struct life_report *
 life_report(const struct life *l)
 {

@@ -26,7 +26,8 @@ void life_run(struct life *l, yyjson_val *run);
 /* It can't be started at all; ends the shim with `status`. */
 void life_fail(struct life *l, int status, const char *error);
 void life_stop(struct life *l, int64_t grace_ms);
-bool life_ours(const struct life *l, pid_t pid); /* a process of the agent's? */
+bool life_ours(const struct life *l, pid_t pid);    /* a process of the agent's? */
+bool life_started(const struct life *l, pid_t pid); /* by the agent itself? */
 const struct life_report *life_report(const struct life *l);
 void life_check(struct life *l); /* something was acknowledged, or a hook has left */
 void life_told(struct life *l);  /* `exited` is acknowledged */

@@ -91,6 +91,14 @@ trusted(pid_t pid, void *ctx)
 	return life_ours(s->life, pid);
 }
 
+static bool
+own(pid_t pid, void *ctx)
+{
+	struct shim *s = ctx;
+
+	return life_started(s->life, pid);
+}
+
 static int
 keep(const char *line, size_t len, void *ctx)
 {
@@ -131,8 +139,11 @@ open_spool(struct shim *s)
 static bool
 open_hooks(struct shim *s)
 {
-	static const struct hooks_handlers handlers = {
-	    .trusted = trusted, .keep = keep, .ask_gone = ask_gone, .idle = hooks_idle};
+	static const struct hooks_handlers handlers = {.trusted = trusted,
+	    .own = own,
+	    .keep = keep,
+	    .ask_gone = ask_gone,
+	    .idle = hooks_idle};
 	char *path = xasprintf("%s/hook.sock", s->shim_dir);
 	bool good;
 

@@ -1081,6 +1081,10 @@ odd_hooks_are_harmless(void **state)
 	static const char *const hooks[] = {"{}", "[]", "null", "1", "\"x\"",
 	    "{\"hook_event_name\":1}", "{\"hook_event_name\":\"Unknown\"}",
 	    "{\"hook_event_name\":\"SessionStart\"}",
+	    "{\"hook_event_name\":\"SessionStart\",\"session_id\":"
+	    "\"--dangerously-skip-permissions\"}",
+	    "{\"hook_event_name\":\"SessionStart\",\"session_id\":"
+	    "\"--settings=/tmp/settings-of-my-own.js\"}", /* as long as one */
 	    "{\"hook_event_name\":\"SessionStart\",\"session_id\":1,\"transcript_path\":["
 	    "]}",
 	    "{\"hook_event_name\":\"SessionStart\",\"session_id\":\"" /* too long */
@@ -1105,6 +1109,7 @@ odd_hooks_are_harmless(void **state)
 		apply(yyjson_doc_get_root(doc), false, false);
 		yyjson_doc_free(doc);
 		check();
+		assert_null(strstr(a->driver_id, "--"));
 	}
 }
 
