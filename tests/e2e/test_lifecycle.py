@@ -124,6 +124,30 @@ def test_killed_service_costs_no_agent_and_no_message(appliance, victim):
             assert after[name][key] == before[name][key]
 
 
+def service(appliance, name):
+    return by_name(appliance.berth("status", check=False)["services"])[name]
+
+
+def test_service_that_somebody_stopped_is_a_problem(appliance):
+    assert appliance.status_of("status", "--quiet", "--parts") == 0
+    appliance.sh("s6-svc -wd -d /run/s6/reconcile", user=0)
+    assert service(appliance, "reconcile")["state"] == "stopped"
+    assert appliance.status_of("status", "--quiet", "--parts") == 1
+    assert "service reconcile was stopped by hand" in appliance.berth("status", check=False, json=False)
+    appliance.sh("s6-svc -wu -u /run/s6/reconcile", user=0)
+    assert appliance.status_of("status", "--quiet", "--parts") == 0
+
+
+def test_service_that_is_held_down_is_a_problem(appliance):
+    appliance.sh("cd /run/s6/fifo && rm run && printf '#!/bin/sh\\nexit 100\\n' > run && chmod 755 run && s6-svc -r .", user=0)
+    appliance.wait(lambda: service(appliance, "fifo")["state"] == "held", 20, "it is held down")
+    assert appliance.status_of("status", "--quiet", "--parts") == 1
+    said = appliance.berth("status", check=False, json=False)
+    assert "service fifo has been held down for" in said and "exit code 100" in said and "/data/log/fifo" in said
+    appliance.sh("ln -sf /etc/s6/fifo/run /run/s6/fifo/run && s6-svc -wU -u /run/s6/fifo", user=0)
+    assert appliance.status_of("status", "--quiet", "--parts") == 0
+
+
 @pytest.mark.parametrize("victim", ["tmux", "shim", "agent"])
 def test_killed_agent_resumes_its_conversation(appliance, victim):
     before, launcher = by_name(appliance.agents()), service_pids(appliance)["launcher"]
