@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "agent.h"
+#include "buf.h"
 #include "clock.h"
+#include "config.h"
 #include "db.h"
 #include "driver.h"
 #include "ipc.h"
@@ -18,7 +20,12 @@
 #include "tmux.h"
 #include "volume.h"
 
-enum { DEFAULT_LIMIT = 50, MAX_LIMIT = 1000, SLOW_START_MS = 60000 };
+enum {
+	DEFAULT_LIMIT = 50,
+	MAX_LIMIT = 1000,
+	SLOW_START_MS = 60000,
+	ERRORS_SHOWN = 10 /* of berth.toml */
+};
 
 static void
 add_int_or_null(yyjson_mut_doc *doc, const char *key, struct db_rows *r, int column)
@@ -369,6 +376,41 @@ config_state(struct launcher *l)
 	return doc;
 }
 
+/* The first lines; `config` in the same answer has them all. The last one of very many
+ * stands for more. */
+static void
+join_errors(yyjson_val *state, struct buf *out)
+{
+	yyjson_val *list = json_get(state, "errors"), *line;
+	size_t i, max;
+
+	yyjson_arr_foreach(list, i, max, line)
+	{
+		if (i < ERRORS_SHOWN && yyjson_is_str(line))
+			buf_addf(out, "%s%s", i > 0 ? "\n" : "", yyjson_get_str(line));
+	}
+	if (max > ERRORS_SHOWN)
+		buf_addf(out, "\nand %s%zu more",
+		    max > CONFIG_MAX_ERRORS ? "at least " : "", max - ERRORS_SHOWN);
+	if (max == 0)
+		buf_adds(out, json_str(state, "error", ""));
+}
+
+static void
+config_problem(struct problems *p, yyjson_val *state)
+{
+	struct buf why = BUF_INIT;
+	yyjson_mut_val *row;
+
+	join_errors(state, &why);
+	row = problem(p, "the configuration isn't in use", buf_str(&why),
+	    json_int(state, "applied_at", 0),
+	    "the last good one, or the default, is in use; mend the file, then berth "
+	    "config check and berth apply");
+	yyjson_mut_obj_add_bool(p->doc, row, "config", true);
+	buf_free(&why);
+}
+
 static void
 add_config(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 {
@@ -380,13 +422,7 @@ add_config(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 	else
 		json_add_val(doc, "config", root);
 	if (!json_bool(root, "ok", true))
-		yyjson_mut_obj_add_bool(p->doc,
-		    problem(p, "the configuration isn't in use",
-			json_str(root, "error", ""), json_int(root, "applied_at", 0),
-			"the last good one, or the default, is in use; mend the file, "
-			"then berth config "
-			"check and berth apply"),
-		    "config", true);
+		config_problem(p, root);
 	yyjson_doc_free(state);
 }
 

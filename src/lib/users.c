@@ -30,23 +30,45 @@ env_get(char *const *env, const char *name)
 	return NULL;
 }
 
+/* false: it is no number that an agent may have. */
+static bool
+id_parse(const char *text, unsigned *id)
+{
+	unsigned long n = strtoul(text, NULL, 10);
+
+	if (text[strspn(text, "0123456789")] != '\0' || n > UINT32_MAX ||
+	    !users_id_allowed((uint32_t)n))
+		return false;
+	*id = (unsigned)n;
+	return true;
+}
+
 static unsigned
 id_of(char *const *env, const char *name)
 {
 	const char *text = env_get(env, name);
-	bool digits;
-	unsigned long n;
+	unsigned id = UID_AGENT;
 
-	if (text == NULL || *text == '\0')
-		return UID_AGENT;
-	digits = text[strspn(text, "0123456789")] == '\0';
-	n = strtoul(text, NULL, 10);
-	if (digits && n <= UINT32_MAX && users_id_allowed((uint32_t)n))
-		return (unsigned)n;
-	log_warnx("%s=%s can't be an agent's: a number, not 0 (root), not 900 to 999 "
-		  "(berth's own) and not 64000 to 64999 (terminals'); %d is used",
-	    name, text, UID_AGENT);
-	return UID_AGENT;
+	if (text != NULL && *text != '\0')
+		id_parse(text, &id);
+	return id;
+}
+
+void
+users_check(char *const *env)
+{
+	static const char *const names[] = {"PUID", "PGID"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *text = env_get(env, names[i]);
+		unsigned id;
+
+		if (text != NULL && *text != '\0' && !id_parse(text, &id))
+			log_warnx("%s=%s can't be an agent's: a number, not 0 (root), "
+				  "not 900 to 999 (berth's own) and not 64000 to 64999 "
+				  "(terminals'); %d is used",
+			    names[i], text, UID_AGENT);
+	}
 }
 
 uid_t

@@ -12,10 +12,12 @@
 /* May an agent have this uid or gid? Not root's, not one of berth's own users (900 to
  * 999), and not a terminal's (64000 to 64999), which opens that terminal. */
 bool users_id_allowed(uint32_t id);
-/* PUID and PGID; what an agent may not have and what is no number is refused, said so,
- * and 1000 is taken. */
+/* PUID and PGID; for what an agent may not have and what is no number 1000 is taken. */
 uid_t users_default_uid(char *const *env);
 gid_t users_default_gid(char *const *env);
+/* Says so in the log, a line for each of the two; called once, for they are asked for
+ * again and again. */
+void users_check(char *const *env);
 /* "agent" or "agentN"; caller frees. */
 char *users_name(uid_t uid, uid_t default_uid);
 /* The group that a user has if its agent is given no other. */

@@ -166,9 +166,11 @@ run(bool boot)
 
 	infifo_make(UID_BERTH); /* the fifo service can't remove what is root's */
 	read_env(&e);
-	if (boot)
+	if (boot) {
+		users_check(e.vars);
 		home_take_over(HOME_DIR "/agent", users_default_uid(e.vars),
 		    users_default_gid(e.vars));
+	}
 	keep_private(CONFIG_FILE);
 	c = load(CONFIG_FILE, e.vars, &text);
 	error = errno;

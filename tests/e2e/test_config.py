@@ -6,8 +6,9 @@ import os
 import pytest
 from berthtest import DEMO_TOML
 
-BROKEN = '[agents.demo]\ndriver = "demo"\n\n[delivery]\nhuman_idle = "soon"\n'
+BROKEN = '[agents.demo]\ndriver = "demo"\n\n[delivery]\nhuman_idle = "soon"\nmax_queue = 0\n'
 WHY = 'berth.toml:5: delivery.human_idle: "soon" is not a duration'
+TOO = "berth.toml:6: delivery.max_queue: "
 
 SHELL = """\
 [agents.{0}]
@@ -59,7 +60,8 @@ def test_broken_first_file_leaves_the_default_running(boot):
     appliance = boot(BROKEN, wait=False)
     appliance.wait(lambda: appliance.agent("demo")["state"] == "ready", 60, "the default's agent runs")
     assert len(why_not(appliance)) == 1 and why_not(appliance)[0].startswith(WHY)
-    assert WHY in appliance.logs() and "using the built-in default" in appliance.logs()
+    assert TOO in why_not(appliance)[0]
+    assert WHY in appliance.logs() and TOO in appliance.logs() and "using the built-in default" in appliance.logs()
     assert appliance.status_of("status", "--quiet") == 1
     answer = appliance.configure(DEMO_TOML)
     assert answer["good"] and why_not(appliance) == []

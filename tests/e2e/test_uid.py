@@ -67,6 +67,12 @@ def test_puid_changes_and_the_conversation_goes_on(boot, boot_again):
     assert f"{home} belongs to uid 1005 now, was 1000" in second.logs()
 
 
+def test_puid_of_root_is_refused_and_said_once(boot):
+    appliance = boot(DEMO_TOML + SHELL, env={"PUID": "0", "PGID": "1005"})
+    assert {row["uid"] for row in appliance.agents()} == {1000}
+    assert appliance.logs().count("PUID=0 can't be an agent's") == 1
+
+
 @pytest.mark.parametrize("hardened", [False, True], ids=["usual", "hardened"])
 def test_uid_is_given_to_a_running_agent(boot, hardened):
     appliance = boot(DEMO_TOML + SHELL, hardened=hardened)

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include "buf.h"
 #include "ipc.h"
 #include "launcher/approval.h"
 #include "launcher/deliver.h"
@@ -618,6 +619,39 @@ the_worst_problem_comes_first(void **state)
 	assert_null(strstr(req.text, "g-busy"));
 }
 
+/* "berth.toml:1: no" to "berth.toml:<count>: no" */
+static void
+errors_in_the_file(int count)
+{
+	struct buf list = BUF_INIT;
+
+	for (int i = 1; i <= count; i++)
+		buf_addf(&list, "%s\"berth.toml:%d: no\"", i > 1 ? "," : "", i);
+	world_sql("INSERT OR REPLACE INTO settings VALUES ('config.state', "
+		  "'{\"ok\":false,\"error\":\"berth.toml:1: no\",\"errors\":[%s]}')",
+	    buf_str(&list));
+	buf_free(&list);
+}
+
+/* Only the first was told. */
+static void
+all_errors_of_the_configuration_are_told(void **state)
+{
+	struct ipc_req req;
+
+	(void)state;
+	errors_in_the_file(3);
+	ask(&req, "status", "{}");
+	assert_answered(
+	    req, "\"why\":\"berth.toml:1: no\\nberth.toml:2: no\\nberth.toml:3: no\"");
+	errors_in_the_file(12);
+	ask(&req, "status", "{}");
+	assert_answered(req, "berth.toml:10: no\\nand 2 more\"");
+	errors_in_the_file(51); /* more than that are counted by the last */
+	ask(&req, "status", "{}");
+	assert_answered(req, "berth.toml:10: no\\nand at least 41 more\"");
+}
+
 int
 main(void)
 {
@@ -636,6 +670,7 @@ main(void)
 	    TEST(a_long_list_comes_in_several_answers),
 	    TEST(a_message_knows_how_many_go_before_it),
 	    TEST(the_worst_problem_comes_first),
+	    TEST(all_errors_of_the_configuration_are_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

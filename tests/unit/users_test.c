@@ -81,6 +81,43 @@ only_an_agents_number_is_taken(void **state)
 }
 
 static void
+ask_for_all(void *env)
+{
+	users_check(env);
+	for (int agent = 0; agent < 3; agent++)
+		users_know(env, users_default_uid(env), users_default_gid(env));
+}
+
+static int
+times(const char *text, const char *what)
+{
+	int n = 0;
+
+	while ((text = strstr(text, what)) != NULL) {
+		n++;
+		text += strlen(what);
+	}
+	return n;
+}
+
+/* PUID=0 was told of as often as it was asked for: six times for one agent. */
+static void
+a_refusal_is_said_once(void **state)
+{
+	char *bad[] = {"PUID=0", "PGID=ten", NULL},
+	     *good[] = {"PUID=1234", "PGID=", NULL};
+	char said[2048];
+
+	(void)state;
+	assert_int_equal(unit_in_child(ask_for_all, bad, said, sizeof(said)), 0);
+	assert_int_equal(times(said, "PUID=0 can't be an agent's"), 1);
+	assert_int_equal(times(said, "PGID=ten can't be an agent's"), 1);
+	assert_int_equal(times(said, "\n"), 2);
+	assert_int_equal(unit_in_child(ask_for_all, good, said, sizeof(said)), 0);
+	assert_string_equal(said, "");
+}
+
+static void
 names_tell_them_apart(void **state)
 {
 	char *name = users_name(1000, 1000);
@@ -255,6 +292,7 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 	    TEST(only_an_agents_number_is_taken),
+	    TEST(a_refusal_is_said_once),
 	    TEST(names_tell_them_apart),
 	    TEST(a_user_is_known),
 	    TEST(another_number_moves_the_name),

@@ -1,0 +1,3 @@
+#launcher errors.json
+berth status
+berth status --parts -q
