@@ -121,3 +121,13 @@ def reach_limit(claude):
     assert claude.message(waits)["state"] == "queued"
     claude.kill9("^launcher$")
     return cut, waits
+
+
+def test_a_claude_that_claude_starts_speaks_for_itself(claude):
+    before = claude.agent("claude")["session"]
+    nested = "env -u CLAUDECODE -u CLAUDE_CODE_ENTRYPOINT claude -p hello < /dev/null"
+    answered = claude.ask(f"[[tool Bash {json.dumps({'command': nested})}]] [[say mine]]", "claude")
+    assert "ok " in str(claude.endpoint.requests()[-1]["results"][-1])          # it has answered
+    assert (answered["state"], answered["answer"]) == ("answered", "mine")
+    assert claude.agent("claude")["session"] == before
+    goes_on(claude)
