@@ -37,6 +37,12 @@ permission_mode(const struct agent *a)
 	return modes[0].theirs;
 }
 
+static bool
+is_sandboxed(const struct agent *a)
+{
+	return strcmp(agent_spec_str(a, "permissions", ""), "sandbox") == 0;
+}
+
 static void
 copy_list(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *to, const char *key)
 {
@@ -44,6 +50,48 @@ copy_list(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *to, const char *
 
 	if (yyjson_arr_size(list) > 0)
 		yyjson_mut_obj_add_val(doc, to, key, yyjson_val_mut_copy(doc, list));
+}
+
+/* Its Bash tool's sandbox. What berth keeps for agents of this user is closed to commands
+ * there as it is by Landlock's file rules, which can't go together with mounting. An
+ * unprivileged container can't have a fresh /proc, so that stays the container's
+ * ("weaker"). No way around: neither a sandbox that can't be made, nor the model's own
+ * wish, lets a command run without. */
+static void
+add_sandbox(yyjson_mut_doc *doc, yyjson_mut_val *root)
+{
+	yyjson_mut_val *sandbox = yyjson_mut_obj_add_obj(doc, root, "sandbox"), *files,
+		       *list;
+
+	yyjson_mut_obj_add_bool(doc, sandbox, "enabled", true);
+	yyjson_mut_obj_add_bool(doc, sandbox, "failIfUnavailable", true);
+	yyjson_mut_obj_add_bool(doc, sandbox, "autoAllowBashIfSandboxed", true);
+	yyjson_mut_obj_add_bool(doc, sandbox, "allowUnsandboxedCommands", false);
+	yyjson_mut_obj_add_bool(doc, sandbox, "enableWeakerNestedSandbox", true);
+	files = yyjson_mut_obj_add_obj(doc, sandbox, "filesystem");
+	list = yyjson_mut_obj_add_arr(doc, files, "denyRead");
+	yyjson_mut_arr_add_str(doc, list, SPOOL_DIR);
+	yyjson_mut_arr_add_str(doc, list, SHIM_DIR);
+	yyjson_mut_arr_add_str(doc, list, AGENT_DIR);
+}
+
+/* Can a sandbox like that be made here? The agent isn't started where it can't. */
+static void
+try_sandbox(yyjson_mut_doc *doc)
+{
+	static const char *const words[] = {"bwrap", "--new-session", "--die-with-parent",
+	    "--unshare-net", "--unshare-pid", "--ro-bind", "/", "/", "--dev", "/dev",
+	    "--", "socat", "-V"};
+	yyjson_mut_val *try =
+	    yyjson_mut_obj_add_obj(doc, yyjson_mut_doc_get_root(doc), "try");
+	yyjson_mut_val *argv = yyjson_mut_obj_add_arr(doc, try, "argv");
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		yyjson_mut_arr_add_str(doc, argv, words[i]);
+	yyjson_mut_obj_add_str(doc, try, "why",
+	    "permissions = \"sandbox\": no sandbox can be made here: let the container "
+	    "make user namespaces (docker: --security-opt seccomp=unconfined), or take "
+	    "another mode");
 }
 
 static void
@@ -57,6 +105,8 @@ add_settings(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *argv)
 	permissions = yyjson_mut_obj_add_obj(settings, root, "permissions");
 	copy_list(a, settings, permissions, "allow");
 	copy_list(a, settings, permissions, "deny");
+	if (is_sandboxed(a))
+		add_sandbox(settings, root);
 	json_add_bool(settings, "skipDangerousModePermissionPrompt", true);
 	/* 2.1.197 asks about a project's servers though --strict-mcp-config starts none
 	 */
@@ -181,9 +231,11 @@ runspec(struct agent *a, yyjson_mut_doc *doc, const char **why)
 	add_settings(a, doc, argv);
 	add_mcp(a, doc, argv);
 	driver_argv_extra(a, doc, argv);
-	if (strcmp(agent_spec_str(a, "permissions", ""), "sandbox") == 0)
-		json_add_str(
-		    doc, "domain", "scoped"); /* its own sandbox must be able to mount */
+	if (is_sandboxed(a)) {
+		/* its own sandbox must be able to mount */
+		json_add_str(doc, "domain", "scoped");
+		try_sandbox(doc);
+	}
 	list = yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "ensure");
 	answer_dialogs(a, doc, list);
 	bind_chord(a, doc, list);

@@ -124,7 +124,8 @@ const struct config_row config_rows[] = {
   .initial = "allowlist", .words = permission_modes, .noun = "a permission mode",
   .drivers = claude,
   .help = "`allowlist` asks a person for what `allow` doesn't cover; `sandbox` doesn't ask "
-	  "for what runs in the agent's own sandbox; `dangerous` never asks." },
+	  "for commands, which can then write in `cwd` only and reach the network by leave, nor "
+	  "for edits there (where no sandbox can be made, the agent is held); `dangerous` never asks." },
 { .path = "agents.*.i_accept_the_danger", .type = CONFIG_BOOLEAN, .when = CONFIG_AGENT_START,
   .initial = "false",
   .drivers = claude,
