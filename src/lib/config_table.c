@@ -93,10 +93,13 @@ const struct config_row config_rows[] = {
   .help = "What kind of agent it is: `claude` (Claude Code), `demo` (built in, needs no "
 	  "account or network), `command` (any program)." },
 { .path = "agents.*.command", .type = CONFIG_LIST, .when = CONFIG_AGENT_START,
+  .flags = CONFIG_MASK,
   .check = config_check_filled, .drivers = command,
   .help = "The program and its first arguments, such as `[\"/bin/sh\", \"-i\"]`; required." },
 { .path = "agents.*.args", .type = CONFIG_LIST, .when = CONFIG_AGENT_START,
-  .help = "Further arguments for the agent's program." },
+  .flags = CONFIG_MASK,
+  .help = "Further arguments for the agent's program. They show in `ps`: for what is secret use "
+	  "`secrets`." },
 { .path = "agents.*.cwd", .type = CONFIG_STRING, .when = CONFIG_AGENT_START,
   .initial = "/projects", .check = config_check_path,
   .help = "The directory it works in, an absolute path in the container." },
