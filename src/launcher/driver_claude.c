@@ -105,6 +105,8 @@ add_settings(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *argv)
 	permissions = yyjson_mut_obj_add_obj(settings, root, "permissions");
 	copy_list(a, settings, permissions, "allow");
 	copy_list(a, settings, permissions, "deny");
+	if (!a->l->settings.limits_continue) /* 2.1.329 would by itself, with a login */
+		json_add_bool(settings, "autoContinueAtUsageLimit", false);
 	if (is_sandboxed(a))
 		add_sandbox(settings, root);
 	json_add_bool(settings, "skipDangerousModePermissionPrompt", true);

@@ -372,6 +372,8 @@ after_exit(struct agent *a)
 		    "%s", a->stop_reason != NULL ? a->stop_reason : "stopped on request");
 	else if (a->state == AS_AUTH_FAILED) {
 		agent_event(a, AE_HOLD, "process", "not logged in");
+	} else if (agent_waits_for_person(a)) {
+		agent_event(a, AE_HOLD, "process", AGENT_LIMIT_HOLD);
 	} else {
 		bool crash = counts_as_crash(a);
 

@@ -75,7 +75,8 @@ const struct config_row config_rows[] = {
 { .path = "limits", .type = CONFIG_TABLE,
   .help = "Usage limits of an agent's account." },
 { .path = "limits.continue", .type = CONFIG_BOOLEAN, .initial = "true",
-  .help = "Go on by itself when a usage limit resets; false waits for a person." },
+  .help = "Go on by itself when a usage limit resets. `false` waits for a person: the message "
+	  "that met the limit ends unanswered, and the agent takes no other until `berth start`." },
 
 { .path = "retention", .type = CONFIG_TABLE,
   .help = "How long what is over stays in the database." },
