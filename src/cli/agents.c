@@ -120,7 +120,7 @@ static const struct {
     {"held", "somebody looks at it and starts it (berth status, berth start)"},
     {"auth-failed", "somebody logs it in (berth attach)"},
     {"crashed", "it is up again"},
-    {"limited", "its usage limit resets"},
+    {"limited", "its usage limit resets, or it is started (berth start)"},
     {"awaiting-approval", "somebody answers what it asks (berth approvals)"},
 };
 

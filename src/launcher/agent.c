@@ -110,13 +110,13 @@ enter_ready(struct agent *a)
 	deliver_kick(a);
 }
 
-/* Looked at again and again: the wall clock may jump. */
+/* Looked at again and again: the wall clock may jump, and the configuration change. */
 static void
 enter_limited(struct agent *a)
 {
 	int64_t wait = a->resume_at - wall_ms();
 
-	if (wait > LIMIT_LOOK_MS)
+	if (wait > LIMIT_LOOK_MS || !a->l->settings.limits_continue)
 		wait = LIMIT_LOOK_MS;
 	timer_in(a->restart_timer, wait > 1000 ? wait : 1000);
 }
@@ -204,6 +204,14 @@ forget_crashes(struct agent *a)
 	db_must(a->l->db, ST_AGENT_CRASHES, DB_ARGS(DB_T(a->name), DB_I(0), DB_I(0)));
 }
 
+static void
+end_limit(struct agent *a, const char *source)
+{
+	timer_cancel(a->restart_timer);
+	agent_event(a, AE_DUE, source, NULL);
+	agent_limit_over(a);
+}
+
 void
 agent_start(struct agent *a, const char *cause)
 {
@@ -216,6 +224,8 @@ agent_start(struct agent *a, const char *cause)
 	else if (a->state == AS_AUTH_FAILED && agent_has_process(a))
 		agent_event(a, AE_HEALED, "person",
 		    NULL); /* logged in meanwhile, says the person */
+	else if (a->state == AS_LIMITED)
+		end_limit(a, "person");
 	else
 		agent_event(a, AE_WANTED, "person", "%s", cause != NULL ? cause : "");
 }
@@ -271,14 +281,19 @@ restart_due(void *arg)
 	struct agent *a = arg;
 	bool limited = a->state == AS_LIMITED;
 
-	if (limited && a->resume_at > wall_ms()) {
+	if (limited && (a->resume_at > wall_ms() || !a->l->settings.limits_continue))
 		enter_limited(a);
-		return;
-	}
-	if (a->want == WANT_RUN)
+	else if (limited && a->want == WANT_RUN)
+		end_limit(a, "process");
+	else if (a->want == WANT_RUN)
 		agent_event(a, AE_DUE, "process", NULL);
-	if (limited)
-		agent_limit_over(a);
+}
+
+bool
+agent_waits_for_person(const struct agent *a)
+{
+	return a->state == AS_LIMITED && a->want == WANT_RUN &&
+	       !a->l->settings.limits_continue;
 }
 
 static void
@@ -457,7 +472,9 @@ load_desired(struct launcher *l, const char *name, const char *spec, const char 
 			     a->state != AS_CRASHED;
 
 		a->unsettled = known;
-		if (lived || a->state == AS_CRASHED)
+		if (agent_waits_for_person(a))
+			agent_event(a, AE_HOLD, "process", AGENT_LIMIT_HOLD);
+		else if (lived || a->state == AS_CRASHED)
 			a->state = AS_STOPPED; /* its process ended with the container, or
 						  unseen */
 		if (a->want == WANT_RUN && a->state == AS_STOPPED)

@@ -135,6 +135,11 @@ void agents_tmux_down(struct launcher *l);
  */
 void agent_remove(struct agent *a);
 
+/* Limited, and [limits] continue says that only a person ends that. Its process ends:
+ * held. */
+bool agent_waits_for_person(const struct agent *a);
+#define AGENT_LIMIT_HOLD "its usage limit was reached, and [limits] continue is false"
+
 /* A person's (or the configuration's) will. */
 void agent_start(struct agent *a, const char *cause);
 void agent_stop(struct agent *a, enum want want, const char *cause, bool now);

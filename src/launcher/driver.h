@@ -28,9 +28,6 @@ struct driver {
 	/* Fills what `run` answers (docs/protocols.md). false with *why if it can't be
 	 * started. */
 	bool (*runspec)(struct agent *a, yyjson_mut_doc *doc, const char **why);
-	/* What, of how it is to run, may have ended it before it was ready; NULL: nothing
-	 * (the function too, if there is nothing ever). */
-	const char *(*early_end)(const struct agent *a);
 };
 
 const struct driver *driver_find(const char *name); /* NULL if there is none */

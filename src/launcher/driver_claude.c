@@ -38,25 +38,9 @@ permission_mode(const struct agent *a)
 }
 
 static bool
-in_sandbox(const struct agent *a)
+is_sandboxed(const struct agent *a)
 {
 	return strcmp(agent_spec_str(a, "permissions", ""), "sandbox") == 0;
-}
-
-/* Commands run unasked, in a sandbox of the CLI's own. Where that can't be made it exits
- * with a sentence: it doesn't run them outside, asked or not. A container may not mount
- * /proc; what the agent may see there, Landlock says. */
-static void
-add_sandbox(yyjson_mut_doc *settings)
-{
-	static const char *const on[] = {"enabled", "failIfUnavailable",
-	    "autoAllowBashIfSandboxed", "enableWeakerNestedSandbox"};
-	yyjson_mut_val *sandbox = yyjson_mut_obj_add_obj(
-	    settings, yyjson_mut_doc_get_root(settings), "sandbox");
-
-	for (size_t i = 0; i < sizeof(on) / sizeof(on[0]); i++)
-		yyjson_mut_obj_add_bool(settings, sandbox, on[i], true);
-	yyjson_mut_obj_add_bool(settings, sandbox, "allowUnsandboxedCommands", false);
 }
 
 static void
@@ -66,6 +50,48 @@ copy_list(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *to, const char *
 
 	if (yyjson_arr_size(list) > 0)
 		yyjson_mut_obj_add_val(doc, to, key, yyjson_val_mut_copy(doc, list));
+}
+
+/* Its Bash tool's sandbox. What berth keeps for agents of this user is closed to commands
+ * there as it is by Landlock's file rules, which can't go together with mounting. An
+ * unprivileged container can't have a fresh /proc, so that stays the container's
+ * ("weaker"). No way around: neither a sandbox that can't be made, nor the model's own
+ * wish, lets a command run without. */
+static void
+add_sandbox(yyjson_mut_doc *doc, yyjson_mut_val *root)
+{
+	yyjson_mut_val *sandbox = yyjson_mut_obj_add_obj(doc, root, "sandbox"), *files,
+		       *list;
+
+	yyjson_mut_obj_add_bool(doc, sandbox, "enabled", true);
+	yyjson_mut_obj_add_bool(doc, sandbox, "failIfUnavailable", true);
+	yyjson_mut_obj_add_bool(doc, sandbox, "autoAllowBashIfSandboxed", true);
+	yyjson_mut_obj_add_bool(doc, sandbox, "allowUnsandboxedCommands", false);
+	yyjson_mut_obj_add_bool(doc, sandbox, "enableWeakerNestedSandbox", true);
+	files = yyjson_mut_obj_add_obj(doc, sandbox, "filesystem");
+	list = yyjson_mut_obj_add_arr(doc, files, "denyRead");
+	yyjson_mut_arr_add_str(doc, list, SPOOL_DIR);
+	yyjson_mut_arr_add_str(doc, list, SHIM_DIR);
+	yyjson_mut_arr_add_str(doc, list, AGENT_DIR);
+}
+
+/* Can a sandbox like that be made here? The agent isn't started where it can't. */
+static void
+try_sandbox(yyjson_mut_doc *doc)
+{
+	static const char *const words[] = {"bwrap", "--new-session", "--die-with-parent",
+	    "--unshare-net", "--unshare-pid", "--ro-bind", "/", "/", "--dev", "/dev",
+	    "--", "socat", "-V"};
+	yyjson_mut_val *try =
+	    yyjson_mut_obj_add_obj(doc, yyjson_mut_doc_get_root(doc), "try");
+	yyjson_mut_val *argv = yyjson_mut_obj_add_arr(doc, try, "argv");
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		yyjson_mut_arr_add_str(doc, argv, words[i]);
+	yyjson_mut_obj_add_str(doc, try, "why",
+	    "permissions = \"sandbox\": no sandbox can be made here: let the container "
+	    "make user namespaces (docker: --security-opt seccomp=unconfined), or take "
+	    "another mode");
 }
 
 static void
@@ -79,12 +105,14 @@ add_settings(struct agent *a, yyjson_mut_doc *doc, yyjson_mut_val *argv)
 	permissions = yyjson_mut_obj_add_obj(settings, root, "permissions");
 	copy_list(a, settings, permissions, "allow");
 	copy_list(a, settings, permissions, "deny");
+	if (!a->l->settings.limits_continue) /* 2.1.329 would by itself, with a login */
+		json_add_bool(settings, "autoContinueAtUsageLimit", false);
+	if (is_sandboxed(a))
+		add_sandbox(settings, root);
 	json_add_bool(settings, "skipDangerousModePermissionPrompt", true);
 	/* 2.1.197 asks about a project's servers though --strict-mcp-config starts none
 	 */
 	json_add_bool(settings, "enableAllProjectMcpServers", true);
-	if (in_sandbox(a))
-		add_sandbox(settings);
 	text = json_line(settings, &len);
 	driver_argv_add(doc, argv, "--settings");
 	driver_argv_add(doc, argv, text);
@@ -205,24 +233,16 @@ runspec(struct agent *a, yyjson_mut_doc *doc, const char **why)
 	add_settings(a, doc, argv);
 	add_mcp(a, doc, argv);
 	driver_argv_extra(a, doc, argv);
-	if (in_sandbox(a))
-		json_add_str(
-		    doc, "domain", "scoped"); /* its own sandbox must be able to mount */
+	if (is_sandboxed(a)) {
+		/* its own sandbox must be able to mount */
+		json_add_str(doc, "domain", "scoped");
+		try_sandbox(doc);
+	}
 	list = yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "ensure");
 	answer_dialogs(a, doc, list);
 	bind_chord(a, doc, list);
 	conversation_add(a, doc);
 	return true;
-}
-
-/* It says so nowhere but on its standard error, which its screen hides. */
-static const char *
-early_end(const struct agent *a)
-{
-	return in_sandbox(a)
-		   ? "perhaps its sandbox can't be made here: permissions = \"sandbox\" "
-		     "needs bubblewrap and an engine that allows user namespaces"
-		   : NULL;
 }
 
 const struct driver driver_claude = {
@@ -238,5 +258,4 @@ const struct driver driver_claude = {
     .shown_ms = 20, /* a submit that 2.1.197 reads with the paste costs the paste */
     .home = ".claude",
     .runspec = runspec,
-    .early_end = early_end,
 };

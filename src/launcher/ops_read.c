@@ -76,7 +76,7 @@ agent_row(struct ipc_req *req, struct agent *a)
 	json_add_int(doc, "queued",
 	    db_one_int(a->l->db, ST_MESSAGE_WAITING, DB_ARGS(DB_T(a->name)), 0));
 	json_add_int(doc, "restarts", a->restarts);
-	if (a->resume_at > 0)
+	if (a->resume_at > 0 && !agent_waits_for_person(a))
 		json_add_int(doc, "next_start_at", a->resume_at);
 	json_add_str(doc, "cwd", agent_spec_str(a, "cwd", NULL));
 	json_add_int(doc, "uid", agent_spec_int(a, "uid", UID_AGENT));
@@ -340,7 +340,10 @@ agents_problems(struct problems *p, struct launcher *l)
 		list_each (a, &l->agents, link) {
 			if (a->state == rows[i].state && !a->removed &&
 			    wall_ms() - a->state_at >= rows[i].after_ms)
-				agent_problem(p, a, rows[i].how, rows[i].hint);
+				agent_problem(p, a, rows[i].how,
+				    agent_waits_for_person(a)
+					? "berth start when it may go on"
+					: rows[i].hint);
 		}
 }
 

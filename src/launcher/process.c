@@ -331,18 +331,8 @@ agent_adopt(struct agent *a)
 /* ---- the end ---- */
 
 static const char *
-early_end(const struct agent *a)
-{
-	return a->was_ready || a->exit_status == 0 || a->driver->early_end == NULL
-		   ? NULL
-		   : a->driver->early_end(a);
-}
-
-static const char *
 how_it_ended(const struct agent *a, char *out, size_t size)
 {
-	const char *early = early_end(a);
-
 	if (a->exit_error != NULL)
 		snprintf(out, size, "%s", a->exit_error);
 	else if (!a->drained)
@@ -351,8 +341,7 @@ how_it_ended(const struct agent *a, char *out, size_t size)
 		snprintf(out, size, "killed by signal %d (%s)", a->exit_signal,
 		    strsignal(a->exit_signal));
 	else
-		snprintf(out, size, "exit status %d%s%s", a->exit_status,
-		    early != NULL ? ": " : "", early != NULL ? early : "");
+		snprintf(out, size, "exit status %d", a->exit_status);
 	return out;
 }
 
@@ -383,6 +372,8 @@ after_exit(struct agent *a)
 		    "%s", a->stop_reason != NULL ? a->stop_reason : "stopped on request");
 	else if (a->state == AS_AUTH_FAILED) {
 		agent_event(a, AE_HOLD, "process", "not logged in");
+	} else if (agent_waits_for_person(a)) {
+		agent_event(a, AE_HOLD, "process", AGENT_LIMIT_HOLD);
 	} else {
 		bool crash = counts_as_crash(a);
 
@@ -403,8 +394,7 @@ after_exit(struct agent *a)
 static void
 forget_lost_conversation(struct agent *a)
 {
-	if (!a->resumed || a->was_ready || !a->drained || a->exit_status == 0 ||
-	    early_end(a) != NULL) {
+	if (!a->resumed || a->was_ready || !a->drained || a->exit_status == 0) {
 		a->failed_resumes = 0;
 		return;
 	}

@@ -1,5 +1,6 @@
 /* What no single key can know: keys that need, exclude or contradict each other. */
 #include "config_impl.h"
+#include "buf.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -31,10 +32,21 @@ config_row_applies(const struct config_row *row, const struct config_table *t)
 {
 	const struct config_value *driver;
 
-	if (row->driver == NULL)
+	if (row->drivers == NULL)
 		return true;
 	driver = config_table_value(t, "driver");
-	return driver->text == NULL || strcmp(driver->text, row->driver) == 0;
+	for (const char *const *d = row->drivers; driver->text != NULL; d++)
+		if (*d == NULL || strcmp(driver->text, *d) == 0)
+			return *d != NULL;
+	return true;
+}
+
+void
+config_drivers(const struct config_row *row, const char *quote, struct buf *out)
+{
+	for (const char *const *d = row->drivers; *d != NULL; d++)
+		buf_addf(
+		    out, "%s%s%s%s", d == row->drivers ? "" : " or ", quote, *d, quote);
 }
 
 static void
@@ -42,14 +54,17 @@ check_driver(struct config *c, const struct config_table *t)
 {
 	for (size_t i = 0; i < config_row_keys(t->row); i++) {
 		const struct config_row *row = &t->row[i + 1];
+		struct buf who = BUF_INIT;
 		char path[128];
 
 		if (config_row_applies(row, t) || !t->values[i].given)
 			continue;
 		value(t, config_row_key(row), path);
+		config_drivers(row, "\"", &who);
 		config_fail(c, t->values[i].from, path,
-		    "is for driver \"%s\" only, and this is driver \"%s\"", row->driver,
+		    "is for driver %s only, and this is driver \"%s\"", buf_str(&who),
 		    config_table_value(t, "driver")->text);
+		buf_free(&who);
 	}
 }
 

@@ -94,8 +94,11 @@ add_row(struct buf *out, const struct config_row *row)
 	buf_adds(out, " | ");
 	add_default(out, row);
 	buf_adds(out, " | ");
-	if (row->driver != NULL)
-		buf_addf(out, "Driver `%s` only. ", row->driver);
+	if (row->drivers != NULL) {
+		buf_adds(out, "Driver ");
+		config_drivers(row, "`", out);
+		buf_adds(out, " only. ");
+	}
 	buf_addf(out, "%s | %s |\n", row->help, when_text(row->when));
 }
 

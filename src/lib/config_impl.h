@@ -49,7 +49,8 @@ struct config_row {
 	config_check *check;      /* STRING, LIST, MAP: of each text */
 	config_check *check_name; /* MAP, and a section that ends with '*' */
 	const char *(*check_number)(int64_t number);
-	const char *driver; /* in an agent's table: the only driver that has this key */
+	const char *const *drivers; /* in an agent's table: those that have this key, ends
+				       with NULL; NULL: all */
 	const char *help;
 };
 
@@ -126,6 +127,8 @@ const char *config_check_gid(int64_t number);
 void config_cross_check(struct config *c);
 bool config_row_applies(
     const struct config_row *row, const struct config_table *t); /* by its driver */
+void config_drivers(const struct config_row *row, const char *quote,
+    struct buf *out); /* "a" or "b": those that have it */
 
 /* ---- building (config.c) ---- */
 void config_fail(struct config *c, struct config_from from, const char *path,

@@ -1,10 +1,12 @@
 /*
  * The configuration as TOML that reads back to the same values, each with where it came
  * from. Secrets are only references here; what may hold one all the same (a password in a
- * proxy's URL, an entry of env that is named like a secret) is shown as ***.
+ * URL, an entry of env or an argument that is named like a secret) is shown as ***.
  */
 #include "config_impl.h"
 #include "buf.h"
+#include "xmalloc.h"
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -39,29 +41,79 @@ sounds_secret(const char *name)
 	return false;
 }
 
-/* "http://user:password@host" without what is before the @. */
+/* "http://user:password@host" without what is before the @, wherever it stands; the
+ * password itself may have an @ or a slash in it, badly written. */
 static void
-add_url(struct buf *out, const char *url)
+add_url(struct buf *out, const char *text)
 {
 	struct buf safe = BUF_INIT;
-	const char *begin = strstr(url, "://");
-	const char *at = strrchr(url, '@');
+	const char *begin;
 
-	if (begin != NULL && at != NULL)
-		buf_addf(&safe, "%.*s***%s", (int)(begin + 3 - url), url, at);
-	else
-		buf_adds(&safe, url);
+	while ((begin = strstr(text, "://")) != NULL) {
+		size_t word, len;
+
+		begin += 3;
+		word = strcspn(begin, " \t\n\"'");
+		for (len = word; len > 0 && begin[len - 1] != '@'; len--)
+			continue;
+		buf_add(&safe, text, (size_t)(begin - text));
+		if (len > 0)
+			buf_addf(&safe, "***@");
+		text = begin + len;
+	}
+	buf_adds(&safe, text);
 	add_string(out, buf_str(&safe));
 	buf_free(&safe);
 }
 
+/* What of "--api-key=VALUE", "-key=VALUE" or "API_KEY=VALUE" may be shown; 0 if the name
+ * isn't a secret's. */
+static size_t
+shown_of(const char *word)
+{
+	size_t name = strcspn(word, "=");
+	char *text = xstrndup(word, name);
+	bool secret =
+	    word[name] == '=' && strcspn(text, " \t\n/") == name && sounds_secret(text);
+
+	free(text);
+	return secret ? name + 1 : 0;
+}
+
+/* "--api-key", behind which the key itself comes. */
+static bool
+announces_secret(const char *word)
+{
+	return word[0] == '-' && strpbrk(word, "= \t\n") == NULL && sounds_secret(word);
+}
+
 static void
-add_items(struct buf *out, const struct config_value *v)
+add_word(struct buf *out, const char *word, const char *before)
+{
+	size_t shown = shown_of(word);
+	struct buf safe = BUF_INIT;
+
+	if (before != NULL && announces_secret(before) && strncmp(word, "--", 2) != 0)
+		add_string(out, "***");
+	else if (shown > 0) {
+		buf_addf(&safe, "%.*s***", (int)shown, word);
+		add_string(out, buf_str(&safe));
+	} else
+		add_url(out, word);
+	buf_free(&safe);
+}
+
+static void
+add_items(struct buf *out, const struct config_row *row, const struct config_value *v)
 {
 	buf_addc(out, '[');
 	for (size_t i = 0; i < v->count; i++) {
 		buf_adds(out, i == 0 ? "" : ", ");
-		add_string(out, v->items[i].text);
+		if (row->flags & CONFIG_MASK)
+			add_word(
+			    out, v->items[i].text, i > 0 ? v->items[i - 1].text : NULL);
+		else
+			add_string(out, v->items[i].text);
 	}
 	buf_addc(out, ']');
 }
@@ -82,7 +134,7 @@ add_value(struct buf *out, const struct config_row *row, const struct config_val
 		add_string(out, config_duration(v->number, text, sizeof(text)));
 		break;
 	case CONFIG_LIST:
-		add_items(out, v);
+		add_items(out, row, v);
 		break;
 	case CONFIG_MAP:
 		buf_adds(out, "{}");
@@ -112,7 +164,12 @@ add_entries(struct buf *out, const struct config_row *row, const struct config_v
 		bool mask = (row->flags & CONFIG_MASK) && sounds_secret(item->name);
 
 		buf_addf(out, "%s.%s = ", config_row_key(row), item->name);
-		add_string(out, mask ? "***" : item->text);
+		if (mask)
+			add_string(out, "***");
+		else if (row->flags & CONFIG_MASK)
+			add_url(out, item->text);
+		else
+			add_string(out, item->text);
 		add_from(out, item->from);
 	}
 }

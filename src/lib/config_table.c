@@ -14,6 +14,10 @@
 #define DAYS(n)    HOURS((n) * INT64_C(24))
 
 static const char *const drivers[] = {"claude", "demo", "command", NULL};
+/* Who has a key that not every driver has. */
+static const char *const claude[] = {"claude", NULL};
+static const char *const command[] = {"command", NULL};
+static const char *const with_hooks[] = {"claude", "demo", NULL};
 static const char *const permission_modes[] = {"allowlist", "sandbox", "dangerous", NULL};
 static const char *const batches[] = {"together", "single", NULL};
 static const char *const starts[] = {"always", "manual", NULL};
@@ -71,7 +75,8 @@ const struct config_row config_rows[] = {
 { .path = "limits", .type = CONFIG_TABLE,
   .help = "Usage limits of an agent's account." },
 { .path = "limits.continue", .type = CONFIG_BOOLEAN, .initial = "true",
-  .help = "Go on by itself when a usage limit resets; false waits for a person." },
+  .help = "Go on by itself when a usage limit resets. `false` waits for a person: the message "
+	  "that met the limit ends unanswered, and the agent takes no other until `berth start`." },
 
 { .path = "retention", .type = CONFIG_TABLE,
   .help = "How long what is over stays in the database." },
@@ -89,10 +94,13 @@ const struct config_row config_rows[] = {
   .help = "What kind of agent it is: `claude` (Claude Code), `demo` (built in, needs no "
 	  "account or network), `command` (any program)." },
 { .path = "agents.*.command", .type = CONFIG_LIST, .when = CONFIG_AGENT_START,
-  .check = config_check_filled, .driver = "command",
+  .flags = CONFIG_MASK,
+  .check = config_check_filled, .drivers = command,
   .help = "The program and its first arguments, such as `[\"/bin/sh\", \"-i\"]`; required." },
 { .path = "agents.*.args", .type = CONFIG_LIST, .when = CONFIG_AGENT_START,
-  .help = "Further arguments for the agent's program." },
+  .flags = CONFIG_MASK,
+  .help = "Further arguments for the agent's program. They show in `ps`: for what is secret use "
+	  "`secrets`." },
 { .path = "agents.*.cwd", .type = CONFIG_STRING, .when = CONFIG_AGENT_START,
   .initial = "/projects", .check = config_check_path,
   .help = "The directory it works in, an absolute path in the container." },
@@ -114,20 +122,25 @@ const struct config_row config_rows[] = {
   .help = "Hosts it reaches without the proxy, with commas between them." },
 { .path = "agents.*.mcp", .type = CONFIG_LIST, .flags = CONFIG_ONE, .when = CONFIG_AGENT_START,
   .check = config_check_path,
+  .drivers = claude,
   .help = "MCP configuration files to load, absolute paths." },
 { .path = "agents.*.permissions", .type = CONFIG_ENUM, .when = CONFIG_AGENT_START,
   .initial = "allowlist", .words = permission_modes, .noun = "a permission mode",
+  .drivers = claude,
   .help = "`allowlist` asks a person for what `allow` doesn't cover; `sandbox` doesn't ask "
-	  "for commands, which its own sandbox keeps from writing outside `cwd`, and for edits there, and starts nothing where "
-	  "that sandbox can't be made; `dangerous` never asks." },
+	  "for commands, which can then write in `cwd` only and reach the network by leave, nor "
+	  "for edits there (where no sandbox can be made, the agent is held); `dangerous` never asks." },
 { .path = "agents.*.i_accept_the_danger", .type = CONFIG_BOOLEAN, .when = CONFIG_AGENT_START,
   .initial = "false",
+  .drivers = claude,
   .help = "Must be true for `permissions = \"dangerous\"`." },
 { .path = "agents.*.allow", .type = CONFIG_LIST, .when = CONFIG_AGENT_START,
   .check = config_check_filled,
+  .drivers = claude,
   .help = "Tool rules that need no approval, such as `\"Bash(git status:*)\"`." },
 { .path = "agents.*.deny", .type = CONFIG_LIST, .when = CONFIG_AGENT_START,
   .check = config_check_filled,
+  .drivers = claude,
   .help = "Tool rules that are always refused; they win over `allow`." },
 { .path = "agents.*.uid", .type = CONFIG_INTEGER, .when = CONFIG_AGENT_START, .min = 1,
   .max = INT64_C(4294967294), .unset = "the appliance's agent user",
@@ -147,16 +160,19 @@ const struct config_row config_rows[] = {
   .help = "`always` keeps it running; `manual` waits for `berth start`." },
 { .path = "agents.*.conversation", .type = CONFIG_ENUM, .when = CONFIG_AGENT_START,
   .initial = "resume", .words = conversations, .noun = "a way to begin",
+  .drivers = with_hooks,
   .help = "After a restart `resume` the conversation, or begin a `fresh` one." },
 { .path = "agents.*.on_cut", .type = CONFIG_ENUM, .initial = "continue", .words = cuts,
   .noun = "a way to go on",
+  .drivers = with_hooks,
   .help = "When a restart cut a turn: `continue` it with one prompt that names the "
 	  "message, or `drop` it." },
 { .path = "agents.*.permission_timeout", .type = CONFIG_DURATION, .when = CONFIG_AGENT_START,
   .initial = "10m", .min = SECONDS(10), .max = HOURS(24),
+  .drivers = with_hooks,
   .help = "How long a permission request waits for a person; then it is denied." },
 { .path = "agents.*.silence", .type = CONFIG_DURATION, .initial = "3s", .min = 100,
-  .max = HOURS(1), .driver = "command",
+  .max = HOURS(1), .drivers = command,
   .help = "How long its pane must be quiet to count as ready." },
 { .path = "agents.*.open_files", .type = CONFIG_INTEGER, .when = CONFIG_AGENT_START, .min = 64,
   .max = 1048576, .unset = "unchanged",

@@ -27,7 +27,7 @@
 #include "proc.h"
 #include "xmalloc.h"
 
-enum { EXIT_NOT_STARTED = 127 };
+enum { EXIT_NOT_STARTED = 127, TRY_S = 10 };
 
 struct plan {
 	char **argv, **env;
@@ -205,10 +205,21 @@ set_limits(const struct plan *p)
 		setpriority(PRIO_PROCESS, 0, p->nice);
 }
 
+/* What goes on in there is nothing for the agent's terminal. */
+static void
+mute(int out)
+{
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	dup2(null, 0);
+	dup2(out, 1);
+	dup2(out, 2);
+}
+
 /* As execvp(3), but in the PATH of the agent's environment; returns on failure only.
  * EACCES is the answer if something was there that can't be run. */
 static int
-exec_in_path(const struct plan *p)
+exec_in_path(const struct plan *p, char **argv)
 {
 	const char *path = env_get(p->env, "PATH", "/usr/local/bin:/usr/bin:/bin");
 	int error = ENOENT;
@@ -217,9 +228,9 @@ exec_in_path(const struct plan *p)
 		size_t len = strcspn(path, ":");
 		char file[PATH_MAX];
 
-		if (snprintf(file, sizeof(file), "%.*s/%s", (int)len, path, p->argv[0]) <
+		if (snprintf(file, sizeof(file), "%.*s/%s", (int)len, path, argv[0]) <
 		    PATH_MAX)
-			execve(file, p->argv, p->env);
+			execve(file, argv, p->env);
 		if (errno != ENOENT && errno != ENOTDIR)
 			error = errno;
 		path += len + (path[len] == ':');
@@ -262,9 +273,76 @@ become_agent(const struct plan *p, int report, pid_t shim)
 		_exit(EXIT_NOT_STARTED);
 	default_signals();
 	if (strchr(p->argv[0], '/') == NULL)
-		give_up(report, STEP_EXEC, exec_in_path(p));
+		give_up(report, STEP_EXEC, exec_in_path(p, p->argv));
 	execve(p->argv[0], p->argv, p->env);
 	give_up(report, STEP_EXEC, errno);
+}
+
+/* ---- what must work ---- */
+
+static void __attribute__((noreturn))
+become_trial(const struct plan *p, char **argv, int out)
+{
+	setpgid(0, 0);
+	mute(out);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (chdir(p->cwd) == 0 && domain_enter(&p->domain) == 0) {
+		proc_close_from(3, NULL, 0);
+		default_signals();
+		alarm(TRY_S);
+		errno = exec_in_path(p, argv);
+	}
+	dprintf(1, "%s: %s\n", argv[0], strerror(errno));
+	_exit(EXIT_NOT_STARTED);
+}
+
+/* The first line of all that it prints. */
+static void
+read_line(int fd, char *line, size_t size)
+{
+	char part[256];
+	size_t len = 0;
+	ssize_t got;
+
+	while ((got = read(fd, part, sizeof(part))) != 0) {
+		if (got == -1 && errno != EINTR)
+			break;
+		for (ssize_t i = 0; i < got && len + 1 < size; i++)
+			line[len++] = part[i];
+	}
+	line[len] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+}
+
+/* Runs `try` as the agent would run it, where it would. false: it is told why not. */
+static bool
+try_first(const struct plan *p, yyjson_val *run, struct started *out)
+{
+	yyjson_val *try = json_get(run, "try");
+	char **argv = strings_of(json_get(try, "argv")), line[256];
+	int ends[2], status = -1;
+	sigset_t all, before;
+	pid_t pid;
+
+	if (argv == NULL)
+		return true;
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	if (pipe2(ends, O_CLOEXEC) == -1 || (pid = fork()) == -1)
+		fatal(EXIT_SYSTEM, "a trial run");
+	if (pid == 0)
+		become_trial(p, argv, ends[1]);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(ends[1]);
+	read_line(ends[0], line, sizeof(line));
+	close(ends[0]);
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		continue;
+	free(argv);
+	if (status != 0)
+		out->error = xasprintf("%s (%s)", json_str(try, "why", "a trial failed"),
+		    line[0] != '\0' ? line : "it says nothing");
+	return status == 0;
 }
 
 /* ---- the parent ---- */
@@ -373,7 +451,8 @@ start_agent(yyjson_val *run, const struct start_where *where, struct started *ou
 	} else if (prepare_files(run, out)) {
 		prepare_domain(&p, run);
 		out->domain = p.domain.name;
-		fork_agent(&p, out);
+		if (try_first(&p, run, out))
+			fork_agent(&p, out);
 		domain_close(&p.domain);
 	}
 	out->warning = warning.len > 0 ? buf_take(&warning) : NULL;

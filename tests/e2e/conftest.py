@@ -134,7 +134,8 @@ def boot_claude(new_endpoint, boot, claude_image):
     the endpoint's."""
     def make(toml=CLAUDE_TOML, files=None, **options):
         endpoint = options.pop("endpoint", None) or new_endpoint()
-        return boot(toml.replace("{url}", endpoint.url), image=claude_image, endpoint=endpoint,
+        image = options.pop("image", claude_image)
+        return boot(toml.replace("{url}", endpoint.url), image=image, endpoint=endpoint,
                     files={"secrets/api-key": API_KEY, **(files or {})}, **options)
     return make
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 
 import pytest
 
@@ -131,3 +132,25 @@ def test_a_claude_that_claude_starts_speaks_for_itself(claude):
     assert (answered["state"], answered["answer"]) == ("answered", "mine")
     assert claude.agent("claude")["session"] == before
     goes_on(claude)
+
+
+def test_usage_limit_waits_for_a_person_where_that_is_said(boot_claude, old_claude_image, soak):
+    """Also when the version of the CLI is one that would go on by itself."""
+    if not soak:
+        pytest.skip("waits 100 s to see nothing happen: with BERTH_SOAK=1; the launcher's part has a unit test")
+    toml = TOML + 'start = "always"\n[limits]\ncontinue = false\n'
+    claudes = [boot_claude(toml, files=FILES), boot_claude(toml, files=FILES, image=old_claude_image)]
+    sent = []
+    for claude in claudes:
+        claude.endpoint.script("[[error 429]] [[header anthropic-ratelimit-unified-reset +1]] "
+                               "[[header anthropic-ratelimit-unified-5h-reset +1]]")
+        cut = claude.ask("[[say worked on]]", "subscriber")
+        assert cut["state"] == "unanswered" and "limit" in cut["reason"]
+        sent.append((claude, claude.send("[[say afterwards]]", "subscriber")))
+    time.sleep(100)     # nothing is to happen, for longer than the reset and what is added to it
+    for claude, waits in sent:
+        assert claude.agent("subscriber")["state"] == "limited"
+        assert claude.message(waits)["state"] == "queued"
+        assert len(claude.endpoint.messages()) == 1
+        claude.berth("start", "subscriber")
+        assert claude.wait_message(waits, "answered")["answer"] == "afterwards"

@@ -935,6 +935,48 @@ a_limit_lasts_until_its_time(void **state)
 	check();
 }
 
+static void
+a_limit_waits_for_a_person_where_that_is_said(void **state)
+{
+	(void)state;
+	world.settings.limits_continue = false;
+	running();
+	a->resume_at = world_wall + 600000;
+	agent_event(a, AE_LIMIT, "hook", "limit");
+	a->registry = REG_IDLE;
+	cooperate(3600000);
+	agent_observe(a, "registry");
+	assert_int_equal(a->state, AS_LIMITED);
+	agent_start(a, "a person");
+	assert_int_equal(a->state, AS_READY);
+	check();
+	/* what ends meanwhile isn't started again either */
+	a->resume_at = world_wall + 600000;
+	agent_event(a, AE_LIMIT, "hook", "limit");
+	process_ends(1, 0, true);
+	assert_int_equal(a->state, AS_HELD);
+	cooperate(3600000);
+	assert_int_equal(a->state, AS_HELD);
+	check();
+	agent_start(a, "a person");
+	assert_int_equal(a->state, AS_STARTING);
+}
+
+/* Who has bought more says so before the time. */
+static void
+a_person_ends_a_limit(void **state)
+{
+	(void)state;
+	running();
+	a->resume_at = world_wall + 600000;
+	agent_event(a, AE_LIMIT, "hook", "limit");
+	a->registry = REG_IDLE;
+	agent_start(a, "a person");
+	assert_int_equal(a->state, AS_READY);
+	assert_int_equal(a->resume_at, 0);
+	check();
+}
+
 /* ---- another life of ours ---- */
 
 static void
@@ -967,6 +1009,21 @@ a_limit_lasts_over_our_restart(void **state)
 	assert_int_equal(a->state, AS_LIMITED);
 	world_pass(600100);
 	assert_int_equal(a->state, AS_READY);
+}
+
+static void
+a_limit_that_waits_for_a_person_outlives_the_container(void **state)
+{
+	(void)state;
+	world.settings.limits_continue = false;
+	world_sql("INSERT INTO desired_agents VALUES ('main', '{\"driver\":\"claude\"}', "
+		  "'h1')");
+	world_sql(
+	    "INSERT INTO agents (name, host, want, state, source, state_at, hash, "
+	    "resume_at) VALUES ('main', 'h', 'run', 'limited', 'hook', 0, 'h1', 1)");
+	agents_load(&world);
+	a = launcher_agent(&world, "main");
+	assert_int_equal(a->state, AS_HELD);
 }
 
 static void
@@ -1253,7 +1310,10 @@ main(void)
 	    TEST(an_interrupted_turn_ends),
 	    TEST(who_is_not_logged_in_stays_so),
 	    TEST(a_limit_lasts_until_its_time),
+	    TEST(a_limit_waits_for_a_person_where_that_is_said),
+	    TEST(a_person_ends_a_limit),
 	    TEST(a_limit_lasts_over_our_restart),
+	    TEST(a_limit_that_waits_for_a_person_outlives_the_container),
 	    TEST(a_busy_agent_is_adopted_busy),
 	    TEST(a_stable_run_forgives_who_was_adopted),
 	    TEST(a_start_that_was_never_noted_is_taken_over),

@@ -144,6 +144,12 @@ agent_has_process(const struct agent *a)
 	return a->shim_pid > 0 || a->spawning;
 }
 
+bool
+agent_waits_for_person(const struct agent *a)
+{
+	return a->state == AS_LIMITED && !a->l->settings.limits_continue;
+}
+
 const char *
 agent_state_name(enum agent_state state)
 {
@@ -617,6 +623,10 @@ the_worst_problem_comes_first(void **state)
 	for (size_t i = 1; i < COUNT(order); i++)
 		assert_true(place(req.text, order[i - 1]) < place(req.text, order[i]));
 	assert_null(strstr(req.text, "g-busy"));
+	place(req.text, "it goes on by itself when the limit resets");
+	world.settings.limits_continue = false;
+	ask(&req, "status", "{}");
+	place(req.text, "berth start when it may go on");
 }
 
 /* "berth.toml:1: no" to "berth.toml:<count>: no" */

@@ -941,6 +941,49 @@ a_file_that_is_no_json_is_kept_and_nothing_started(void **state)
 	free(text);
 }
 
+/* What must work is tried where the agent would be: its directory, environment, domain.
+ */
+static void
+what_fails_its_trial_is_not_started(void **state)
+{
+	(void)state;
+	run_script("touch $ROOM/ran", ",\"try\":{\"argv\":[\"sh\",\"-c\",\"pwd "
+				      ">$ROOM/tried; echo no luck; echo more; "
+				      "exit 3\"],\"why\":\"it can't be\"}");
+	shim_start();
+	await("exited", "\"error\":\"it can't be (no luck)\"");
+	assert_int_equal(exit_of(), 127);
+	assert_int_equal(access(ROOM "/ran", F_OK), -1);
+	char *text = file_text(ROOM "/tried");
+	assert_string_equal(text, HOME "\n");
+	free(text);
+	assert_null(strstr(buf_str(&t.screen), "more"));
+}
+
+static void
+what_passes_its_trial_is_started(void **state)
+{
+	(void)state;
+	run_script("touch $ROOM/ran", ",\"try\":{\"argv\":[\"true\"],\"why\":\"x\"}");
+	shim_start();
+	await("started", "");
+	assert_int_equal(exit_of(), 0);
+	assert_int_equal(access(ROOM "/ran", F_OK), 0);
+}
+
+static void
+a_trial_of_a_missing_program_fails(void **state)
+{
+	(void)state;
+	run_script("touch $ROOM/ran",
+	    ",\"try\":{\"argv\":[\"no-such-program\"],\"why\":\"it can't be\"}");
+	shim_start();
+	await("exited",
+	    "\"error\":\"it can't be (no-such-program: No such file or directory)\"");
+	assert_int_equal(exit_of(), 127);
+	assert_int_equal(access(ROOM "/ran", F_OK), -1);
+}
+
 static void
 the_domain_keeps_others_out(void **state)
 {
@@ -1064,6 +1107,9 @@ main(void)
 	    T(the_transcript_is_followed_to_its_end),
 	    T(typed_input_can_be_counted),
 	    T(a_file_that_is_no_json_is_kept_and_nothing_started),
+	    T(a_trial_of_a_missing_program_fails),
+	    T(what_passes_its_trial_is_started),
+	    T(what_fails_its_trial_is_not_started),
 	    T(the_domain_keeps_others_out),
 	    T(no_place_opens_what_is_anothers),
 	    T(a_folder_in_its_home_is_open_to_it),
