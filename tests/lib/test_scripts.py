@@ -568,6 +568,11 @@ def test_alpine_is_tried_with_a_message(recipes, answer, good):
 
 # ---- what tests/README.md promises -------------------------------------------------------------
 
+def test_each_folder_of_tests_is_in_the_table():
+    there = {path.name for path in (REPO / "tests").iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
+    assert there == set(re.findall(r"^\| `(\w+)/` \|", (REPO / "tests/README.md").read_text(), re.M))
+
+
 def test_each_criterion_names_tests_that_exist():
     text = (REPO / "tests/README.md").read_text()
     rows = dict(re.findall(r"^\| (AC-\d\d) \|(.*)\|$", text, re.M))
