@@ -516,6 +516,8 @@ def test_a_container_of_somebody_else_is_left_alone(recipes):
         assert ran.returncode == 1 and "container web that ./just up didn't make (of somebody/elses)" in ran.stderr
         assert (recipes.engine_dir / "run").read_text() == theirs
     assert not [line for line in recipes.root.calls() if "stop" in line or "rm" in line.split()]
+    (recipes.engine_dir / "run").unlink()
+    assert recipes.run("up", BERTH_NAME="web").returncode == 0 and "web-data:/data" in recipes.started()
 
 
 def test_down_forgets_when_asked_to(recipes):
