@@ -520,6 +520,16 @@ def test_a_container_of_somebody_else_is_left_alone(recipes):
     assert recipes.run("up", BERTH_NAME="web").returncode == 0 and "web-data:/data" in recipes.started()
 
 
+@pytest.mark.parametrize("engine", ["podman", "docker"])
+def test_a_log_has_an_end_whatever_the_engine_s_own_driver_is(recipes, engine):
+    recipes.root.stand_in("docker", f". {recipes.root.path}/podman.sh")
+    ran = recipes.run("up", BERTH_ENGINE=engine)
+    assert ran.returncode == 0, ran.stderr
+    words = recipes.started()
+    assert any(line.startswith(f"{engine} run ") and " -d " in line for line in recipes.root.calls())
+    assert words[words.index("--log-driver") + 1] == "json-file" and words[words.index("--log-opt") + 1] == "max-size=10m"
+
+
 def test_down_forgets_when_asked_to(recipes):
     recipes.run("up", BERTH_PROJECTS="/tmp", ANTHROPIC_API_KEY="one")
     ran = recipes.run("down", "--forget")
