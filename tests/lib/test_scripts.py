@@ -397,7 +397,9 @@ def test_busybox_can_what_the_dockerfile_asks(root):
 ENGINE = """
 for last; do :; done
 case "$1 $*" in
-info*Rootless*) echo false ;;
+info*Rootless*) [ -e "$ENGINE_DIR/rootless" ] && echo true || echo false ;;
+info*SecurityOptions*) [ ! -e "$ENGINE_DIR/rootless" ] || echo "[name=seccomp,profile=builtin name=rootless]" ;;
+unshare*) echo "0 100000 65536" ;;
 */nothing | build*) echo "/nothing: not found" >&2; exit 127 ;;
 run*)
     for word; do printf '%s\\n' "$word"; done > "$ENGINE_DIR/run"
@@ -411,6 +413,8 @@ container*)
     *Config.Env*) cat "$ENGINE_DIR/environment" ;;
     *berth.*) sed -n "s/^$(expr "$*" : '.*"\\(berth[.a-z]*\\)"')=//p" "$ENGINE_DIR/run" ;;
     esac ;;
+exec*id_map) cat "$ENGINE_DIR/map" ;;
+exec*'test -w /projects') [ ! -e "$ENGINE_DIR/refused" ] ;;
 exec*' cat /data/berth.toml') echo '# text' ;;
 exec*send*) cat "$ENGINE_DIR/answer" ;;
 exec*mv*) [ ! -e "$ENGINE_DIR/full" ] ;;
@@ -425,6 +429,7 @@ class Recipes:
         self.root, self.checkout, self.state = root, root.path / "a checkout", root.path / "state"
         self.engine_dir = root.path / "engine"
         self.engine_dir.mkdir()
+        (self.engine_dir / "map").write_text("         0          0 4294967295\n")
         shutil.copytree(REPO / "scripts", self.checkout / "scripts")
         shutil.copytree(REPO / "compose", self.checkout / "compose")
         build = self.checkout / "scripts/build.sh"
@@ -528,6 +533,37 @@ def test_a_log_has_an_end_whatever_the_engine_s_own_driver_is(recipes, engine):
     words = recipes.started()
     assert any(line.startswith(f"{engine} run ") and " -d " in line for line in recipes.root.calls())
     assert words[words.index("--log-driver") + 1] == "json-file" and words[words.index("--log-opt") + 1] == "max-size=10m"
+
+
+@pytest.mark.parametrize("uid, gid, taken", [
+    (1234, 984, "1234:1000"), (1234, 64999, "1234:1000"), (950, 100, "1000:100"), (64000, 999, "1000:1000"),
+    (1234, 899, "1234:899"), (65000, 63999, "65000:63999"), (4294967295, 1, "1000:1"), ("a", "99999999999", "1000:1000"),
+    ("", "", "1234:1000")])
+def test_the_owner_that_up_names_is_the_one_that_init_takes(recipes, uid, gid, taken):
+    """Said or the caller's own: an id that no agent may have is 1000, and up says so."""
+    recipes.root.stand_in("id", 'case $1 in -u) echo 1234 ;; -g) echo 984 ;; esac')
+    ran = recipes.run("up", PUID=str(uid), PGID=str(gid))
+    assert ran.returncode == 0, ran.stderr
+    assert f"belong to {taken} (" in ran.stdout
+    assert (recipes.given("PUID"), recipes.given("PGID")) == tuple(taken.split(":"))
+    refused = [name for name, id, now in zip(("PUID", "PGID"), (uid or 1234, gid or 984), taken.split(":")) if str(id) != now]
+    assert re.findall("no agent may have (P.ID)=", ran.stderr) == refused
+
+
+@pytest.mark.parametrize("engine, owner", [("docker", "100999:100099 here, 1000:100 inside"), ("podman", "1234:984 here, 1000:100 inside")])
+def test_without_root_files_belong_to_who_up_says(recipes, engine, owner):
+    """Rootless Podman makes the caller the agents' user; Docker can't, so agents are one of its subordinate ids."""
+    recipes.root.stand_in("id", 'case $1 in -u) echo 1234 ;; -g) echo 984 ;; -un) echo me ;; esac')
+    recipes.root.stand_in("docker", f'. {recipes.root.path}/podman.sh')
+    (recipes.engine_dir / "rootless").touch()
+    (recipes.engine_dir / "map").write_text("0 1234 1\n1 100000 65536\n")
+    (recipes.engine_dir / "refused").touch()
+    ran = recipes.run("up", BERTH_ENGINE=engine, PUID="1000", PGID="100")
+    assert ran.returncode == 0, ran.stderr
+    assert f"belong to {owner} (" in ran.stdout and ("--userns" in recipes.started()) == (engine == "podman")
+    assert f"can't write to berth-projects: let {owner.split()[0]} do so" in ran.stderr
+    recipes.run("dev", "make", BERTH_ENGINE=engine)
+    assert "--user" not in recipes.started()
 
 
 def test_down_forgets_when_asked_to(recipes):
