@@ -161,7 +161,7 @@ def test_each_program_that_c_runs_is_in_both_images():
 def test_the_commands_are_found():
     """What the test above rests on."""
     found = {path.relative_to(REPO).as_posix(): commands(path.read_text()) for path in SCRIPTS}
-    assert {"mkdir", "chown", "s6-setuidgid", "s6-log"} <= found["rootfs/etc/s6/launcher/log/run"]
+    assert {"mkdir", "chown", "s6-setuidgid", "s6-log"} <= found["rootfs/etc/s6/.common/log/run"]
     assert {"s6-setuidgid", "grep", "sleep", "tmux"} <= found["rootfs/etc/s6/tmux/run"]
     assert {"npm", "tar", "awk", "node", "install", "uname"} <= found["scripts/image/agents"]
     assert commands("""a() { b "$(c "$(d "x; y")")"; }  # e
@@ -242,6 +242,13 @@ def test_a_log_has_a_folder_of_its_service(root, name):
     assert (ran.returncode, ran.stderr) == (0, "")
     assert (root.path / "data/log" / name).is_dir()
     assert root.calls()[-1].startswith("s6-log -b -- ") and root.calls()[-1].endswith(f" /data/log/{name}")
+
+
+@pytest.mark.parametrize("file", ["finish", "log/run"])
+def test_what_all_services_have_is_one_file(file):
+    """In the image, from where init links to it, as here."""
+    for name in SERVICES:
+        assert service(name, file).resolve() == service(".common", file), name
 
 
 @pytest.mark.parametrize("name", SERVICES)
