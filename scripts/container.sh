@@ -9,5 +9,5 @@ there_is() { of_container '{{.Name}}' > /dev/null; }
 # One of this name that somebody else made is not ours to stop or remove.
 ours_or_none() {
 	! there_is || [ -n "$(label berth.config)" ] ||
-		die "there is a container $name that ./just up didn't make (of $(of_container '{{.Config.Image}}')): give this one another name (BERTH_NAME=other ./just up), or remove that one first ($ENGINE rm -f $name)"
+		die "there is a container $name that ./just up didn't make (of $(of_container '{{.Config.Image}}')): give this one another name (BERTH_NAME=other ./just up), or stop and remove that one where it was started ($ENGINE rm -f $name, compose, systemd): a volume $name-data stays, and up goes on with it"
 }

@@ -29,7 +29,7 @@ systemd_runs() { [ -d /run/systemd/system ]; }
 
 # What a kept answer depends on: another boot, user, limit or wish means to look again.
 engine_key() {
-	echo "key=1,$(cat /proc/sys/kernel/random/boot_id 2> /dev/null),$(id -u),$(limit 'Max open files')," \
+	echo "key=2,$(cat /proc/sys/kernel/random/boot_id 2> /dev/null),$(id -u),$(limit 'Max open files')," \
 		"$(limit 'Max processes'),${CONTAINERS_CONF:-},${DOCKER_HOST:-},$(command -v podman)," \
 		"$(command -v docker),$(cat /etc/containers/containers.conf \
 			"${HOME:-}/.config/containers/containers.conf" 2> /dev/null | cksum)" | tr -d ' '
@@ -227,11 +227,16 @@ engine_probe() {
 	exit 1
 }
 
-# Rootless Podman needs a range of user ids, or no image with more than one user can be unpacked.
-# shellcheck disable=SC2034 # up reads it
+# Root inside is the caller here: either engine may run without root. Podman then needs a range of user ids, or no
+# image with more than one user can be unpacked.
+# shellcheck disable=SC2034 # up and dev read it
 rootless_check() {
 	ENGINE_ROOTLESS=
-	[ "$ENGINE" = podman ] && [ "$(podman info --format '{{.Host.Security.Rootless}}')" = true ] || return 0
+	if [ "$ENGINE" = docker ]; then
+		case $(docker info --format '{{.SecurityOptions}}' 2> /dev/null) in *name=rootless*) ENGINE_ROOTLESS=1 ;; esac
+		return
+	fi
+	[ "$(podman info --format '{{.Host.Security.Rootless}}')" = true ] || return 0
 	ENGINE_ROOTLESS=1
 	podman unshare cat /proc/self/uid_map 2> /dev/null | awk '{ n += $3 } END { exit n < 1000 }' ||
 		die "this user has no range of user ids: add '$(id -un):100000:65536' to /etc/subuid and /etc/subgid, then run podman system migrate"

@@ -102,8 +102,9 @@ doctor_cgroup(const struct cli *cli, struct finding *f)
 	(void)cli;
 	buf_addf(&f->text, "cgroup %s, %s", v2 ? "v2" : "v1",
 	    writable ? "writable" : "read-only");
-	if (!v2 || !writable)
-		buf_adds(&f->text, ": memory is watched, not limited, for each agent");
+	buf_adds(&f->text,
+	    "; only the container has a memory limit, if any: at its end the "
+	    "kernel kills an agent before berth's own parts");
 }
 
 void

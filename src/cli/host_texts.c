@@ -41,7 +41,7 @@ static const char podman_text[] =
     "#EnvironmentFile=%h/.config/berth.env\n"
     "HealthCmd=berth status --quiet --parts\n"
     "HealthInterval=30s\n"
-    "PodmanArgs=--stop-timeout 60\n"
+    "PodmanArgs=--stop-timeout 60 --log-opt max-size=10m\n"
     "\n"
     "[Service]\n"
     "Restart=always\n"

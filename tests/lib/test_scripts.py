@@ -161,7 +161,7 @@ def test_each_program_that_c_runs_is_in_both_images():
 def test_the_commands_are_found():
     """What the test above rests on."""
     found = {path.relative_to(REPO).as_posix(): commands(path.read_text()) for path in SCRIPTS}
-    assert {"mkdir", "chown", "s6-setuidgid", "s6-log"} <= found["rootfs/etc/s6/launcher/log/run"]
+    assert {"mkdir", "chown", "s6-setuidgid", "s6-log"} <= found["rootfs/etc/s6/.common/log/run"]
     assert {"s6-setuidgid", "grep", "sleep", "tmux"} <= found["rootfs/etc/s6/tmux/run"]
     assert {"npm", "tar", "awk", "node", "install", "uname"} <= found["scripts/image/agents"]
     assert commands("""a() { b "$(c "$(d "x; y")")"; }  # e
@@ -242,6 +242,13 @@ def test_a_log_has_a_folder_of_its_service(root, name):
     assert (ran.returncode, ran.stderr) == (0, "")
     assert (root.path / "data/log" / name).is_dir()
     assert root.calls()[-1].startswith("s6-log -b -- ") and root.calls()[-1].endswith(f" /data/log/{name}")
+
+
+@pytest.mark.parametrize("file", ["finish", "log/run"])
+def test_what_all_services_have_is_one_file(file):
+    """In the image, from where init links to it, as here."""
+    for name in SERVICES:
+        assert service(name, file).resolve() == service(".common", file), name
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -397,7 +404,9 @@ def test_busybox_can_what_the_dockerfile_asks(root):
 ENGINE = """
 for last; do :; done
 case "$1 $*" in
-info*Rootless*) echo false ;;
+info*Rootless*) [ -e "$ENGINE_DIR/rootless" ] && echo true || echo false ;;
+info*SecurityOptions*) [ ! -e "$ENGINE_DIR/rootless" ] || echo "[name=seccomp,profile=builtin name=rootless]" ;;
+unshare*) echo "0 100000 65536" ;;
 */nothing | build*) echo "/nothing: not found" >&2; exit 127 ;;
 run*)
     for word; do printf '%s\\n' "$word"; done > "$ENGINE_DIR/run"
@@ -411,6 +420,8 @@ container*)
     *Config.Env*) cat "$ENGINE_DIR/environment" ;;
     *berth.*) sed -n "s/^$(expr "$*" : '.*"\\(berth[.a-z]*\\)"')=//p" "$ENGINE_DIR/run" ;;
     esac ;;
+exec*id_map) cat "$ENGINE_DIR/map" ;;
+exec*'test -w /projects') [ ! -e "$ENGINE_DIR/refused" ] ;;
 exec*' cat /data/berth.toml') echo '# text' ;;
 exec*send*) cat "$ENGINE_DIR/answer" ;;
 exec*mv*) [ ! -e "$ENGINE_DIR/full" ] ;;
@@ -425,6 +436,7 @@ class Recipes:
         self.root, self.checkout, self.state = root, root.path / "a checkout", root.path / "state"
         self.engine_dir = root.path / "engine"
         self.engine_dir.mkdir()
+        (self.engine_dir / "map").write_text("         0          0 4294967295\n")
         shutil.copytree(REPO / "scripts", self.checkout / "scripts")
         shutil.copytree(REPO / "compose", self.checkout / "compose")
         build = self.checkout / "scripts/build.sh"
@@ -516,6 +528,49 @@ def test_a_container_of_somebody_else_is_left_alone(recipes):
         assert ran.returncode == 1 and "container web that ./just up didn't make (of somebody/elses)" in ran.stderr
         assert (recipes.engine_dir / "run").read_text() == theirs
     assert not [line for line in recipes.root.calls() if "stop" in line or "rm" in line.split()]
+    (recipes.engine_dir / "run").unlink()
+    assert recipes.run("up", BERTH_NAME="web").returncode == 0 and "web-data:/data" in recipes.started()
+
+
+@pytest.mark.parametrize("engine", ["podman", "docker"])
+def test_a_log_has_an_end_whatever_the_engine_s_own_driver_is(recipes, engine):
+    recipes.root.stand_in("docker", f". {recipes.root.path}/podman.sh")
+    ran = recipes.run("up", BERTH_ENGINE=engine)
+    assert ran.returncode == 0, ran.stderr
+    words = recipes.started()
+    assert any(line.startswith(f"{engine} run ") and " -d " in line for line in recipes.root.calls())
+    assert words[words.index("--log-driver") + 1] == "json-file" and words[words.index("--log-opt") + 1] == "max-size=10m"
+
+
+@pytest.mark.parametrize("uid, gid, taken", [
+    (1234, 984, "1234:1000"), (1234, 64999, "1234:1000"), (950, 100, "1000:100"), (64000, 999, "1000:1000"),
+    (1234, 899, "1234:899"), (65000, 63999, "65000:63999"), (4294967295, 1, "1000:1"), ("a", "99999999999", "1000:1000"),
+    ("", "", "1234:1000")])
+def test_the_owner_that_up_names_is_the_one_that_init_takes(recipes, uid, gid, taken):
+    """Said or the caller's own: an id that no agent may have is 1000, and up says so."""
+    recipes.root.stand_in("id", 'case $1 in -u) echo 1234 ;; -g) echo 984 ;; esac')
+    ran = recipes.run("up", PUID=str(uid), PGID=str(gid))
+    assert ran.returncode == 0, ran.stderr
+    assert f"belong to {taken} (" in ran.stdout
+    assert (recipes.given("PUID"), recipes.given("PGID")) == tuple(taken.split(":"))
+    refused = [name for name, id, now in zip(("PUID", "PGID"), (uid or 1234, gid or 984), taken.split(":")) if str(id) != now]
+    assert re.findall("no agent may have (P.ID)=", ran.stderr) == refused
+
+
+@pytest.mark.parametrize("engine, owner", [("docker", "100999:100099 here, 1000:100 inside"), ("podman", "1234:984 here, 1000:100 inside")])
+def test_without_root_files_belong_to_who_up_says(recipes, engine, owner):
+    """Rootless Podman makes the caller the agents' user; Docker can't, so agents are one of its subordinate ids."""
+    recipes.root.stand_in("id", 'case $1 in -u) echo 1234 ;; -g) echo 984 ;; -un) echo me ;; esac')
+    recipes.root.stand_in("docker", f'. {recipes.root.path}/podman.sh')
+    (recipes.engine_dir / "rootless").touch()
+    (recipes.engine_dir / "map").write_text("0 1234 1\n1 100000 65536\n")
+    (recipes.engine_dir / "refused").touch()
+    ran = recipes.run("up", BERTH_ENGINE=engine, PUID="1000", PGID="100")
+    assert ran.returncode == 0, ran.stderr
+    assert f"belong to {owner} (" in ran.stdout and ("--userns" in recipes.started()) == (engine == "podman")
+    assert f"can't write to berth-projects: let {owner.split()[0]} do so" in ran.stderr
+    recipes.run("dev", "make", BERTH_ENGINE=engine)
+    assert "--user" not in recipes.started()
 
 
 def test_down_forgets_when_asked_to(recipes):
@@ -567,6 +622,11 @@ def test_alpine_is_tried_with_a_message(recipes, answer, good):
 
 
 # ---- what tests/README.md promises -------------------------------------------------------------
+
+def test_each_folder_of_tests_is_in_the_table():
+    there = {path.name for path in (REPO / "tests").iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
+    assert there == set(re.findall(r"^\| `(\w+)/` \|", (REPO / "tests/README.md").read_text(), re.M))
+
 
 def test_each_criterion_names_tests_that_exist():
     text = (REPO / "tests/README.md").read_text()

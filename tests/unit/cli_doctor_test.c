@@ -1,5 +1,5 @@
-/* What berth doctor says of the volume, on file systems and with configurations of the
- * test's own. */
+/* What berth doctor says of memory; and of the volume, on file systems and with
+ * configurations of the test's own. */
 #include "unit.h"
 
 #include <errno.h>
@@ -67,10 +67,26 @@ a_network_volume_is_bad_unless_it_is_accepted(void **state)
 	expect(NULL, DOCTOR_WARN, "the configuration accepts that");
 }
 
+/* Whatever the cgroup is: berth neither watches nor limits the memory of one agent. */
+static void
+no_agent_has_a_memory_limit_of_its_own(void **state)
+{
+	struct finding f = {.level = DOCTOR_OK};
+
+	(void)state;
+	doctor_cgroup(NULL, &f);
+	assert_int_equal(f.level, DOCTOR_OK);
+	assert_non_null(
+	    strstr(buf_str(&f.text), "only the container has a memory limit"));
+	assert_null(strstr(buf_str(&f.text), "watched"));
+	buf_free(&f.text);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(no_agent_has_a_memory_limit_of_its_own),
 	    cmocka_unit_test(a_network_volume_is_bad_unless_it_is_accepted),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
