@@ -26,7 +26,7 @@ ARG CLAUDE_VERSION=2.1.329
 RUN sh /tmp/image/agents /agents $AGENTS
 
 FROM ${BASE}
-COPY scripts/image/pkg-install scripts/image/packages.txt scripts/image/users /tmp/image/
+COPY scripts/image/pkg-install scripts/image/apt.sh scripts/image/packages.txt scripts/image/users /tmp/image/
 # An agent's name is the role of what it needs beside its own program.
 ARG AGENTS=""
 RUN sh /tmp/image/users && sh /tmp/image/pkg-install run $AGENTS && rm -rf /tmp/image

@@ -25,12 +25,7 @@ pull() {
 }
 
 # The Debian mirror that this machine uses itself; nothing when it isn't Debian
-mirror() {
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources \
-		2> /dev/null | awk '
-		/^[[:space:]]*#/ { next }
-		{ for (i = 1; i <= NF; i++) if ($i ~ "^https?://.*/debian/?$") { print $i; exit } }'
-}
+mirror() { mirrors | awk '$1 ~ "^https?://.*/debian/?$" { print $1; exit }'; }
 
 # bootstrap TAR [FLAG...]. What is only true today (an expired Release file) stays out of the image.
 bootstrap() {

@@ -41,20 +41,25 @@ ca_bundle() {
 	done
 }
 
+# shellcheck source-path=SCRIPTDIR
+. "$scripts/image/apt.sh"
+
 apt() { DEBIAN_FRONTEND=noninteractive apt-get -q "$@"; }
 
-# A mirror frozen at a date has a Release file past its Valid-Until; only then is that accepted. The
-# signature is still checked.
-apt_update() {
-	apt update > "$cache/apt.log" 2>&1 && return
-	grep -qi 'release file.*expired' "$cache/apt.log" || return 1
-	apt -o Acquire::Check-Valid-Until=false update >> "$cache/apt.log" 2>&1
+# The address and the suite of each of this system's sources, in either form that apt has for them
+mirrors() {
+	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2> /dev/null | awk '
+		{ sub(/\[[^]]*\]/, "") }
+		$1 == "deb" { print $2, $3 }
+		$1 == "URIs:" { uri = $2 }
+		$1 == "Suites:" { suite = $2 }
+		uri != "" && suite != "" { print uri, suite; uri = suite = "" }'
 }
 
 # apt_install PACKAGE...: those of the packages that this distribution has
 apt_install() {
 	mkdir -p "$cache"
-	apt_update || say "apt-get update had errors (see $cache/apt.log); going on"
+	apt_update "$cache/apt.log" apt || say "apt-get update had errors (see $cache/apt.log); going on"
 	wanted=
 	for package; do
 		[ -z "$(apt-cache show --no-all-versions "$package" 2> /dev/null)" ] || wanted="$wanted $package"

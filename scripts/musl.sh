@@ -29,27 +29,15 @@ apt_own() {
 	"$tool" -q "$@"
 }
 
-# The mirror and the suite of this system, in either form that apt has for them
-mirror() {
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2> /dev/null | awk '
-		{ sub(/\[[^]]*\]/, "") }
-		$1 == "deb" { print $2, $3; exit }
-		$1 == "URIs:" { uri = $2 }
-		$1 == "Suites:" { print uri, $2; exit }'
-}
-
 # Sources of the system's suite, and of Debian's stable release for what the mirror lacks of it
 apt_prepare() {
 	mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial"
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	[ ! -e "$keyring" ] || signed="[signed-by=$keyring] "
-	mirror | while read -r uri suite; do
+	mirrors | head -1 | while read -r uri suite; do
 		printf "deb-src ${signed:-}$uri %s main\n" "$suite" trixie
 	done > "$work/apt/sources.list"
-	apt_own apt-get -o APT::Update::Error-Mode=any update > "$work/apt.log" 2>&1 && return
-	# A mirror frozen at a date has a Release file past its Valid-Until. Its signature is still checked.
-	grep -qi 'release file.*expired' "$work/apt.log" &&
-		apt_own apt-get -o Acquire::Check-Valid-Until=false update >> "$work/apt.log" 2>&1
+	apt_update "$work/apt.log" apt_own apt-get -o APT::Update::Error-Mode=any
 }
 
 # versions SOURCE PACKAGE VERSION: what the mirror lists and packages.txt takes, the wanted first

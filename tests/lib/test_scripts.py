@@ -146,7 +146,8 @@ def check_both_images_have(command):
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=[str(path.relative_to(REPO)) for path in SCRIPTS])
 def test_each_command_is_in_both_images(script):
-    for command in commands(script.read_text()) - BUILTINS - BASE:
+    sourced = Commands((IMAGE / "apt.sh").read_text()).functions if "/apt.sh" in script.read_text() else set()
+    for command in commands(script.read_text()) - sourced - BUILTINS - BASE:
         check_both_images_have(command)
 
 
@@ -193,7 +194,7 @@ class Root:
         home = self.path / "scripts" / path.parent.name
         shutil.copytree(path.parent, home, dirs_exist_ok=True)
         text = path.read_text()
-        text = re.sub(r"(?<![\w/}.*])/(?=(?:data|projects|run|etc|tmp|lib/ld-musl|usr/libexec/berth)\b)",
+        text = re.sub(r"(?<![\w/}.*])/(?=(?:data|projects|run|etc|tmp|var|lib/ld-musl|usr/libexec/berth)\b)",
                       f"{self.path}/", text)
         for old, new in replaced.items():
             assert old.replace("_", ":") in text
@@ -348,6 +349,14 @@ def test_a_role_that_is_not_in_the_list_is_refused(root):
     assert root.run(root.script(IMAGE / "pkg-install")).returncode == 100
 
 
+def test_a_mirror_past_its_date_is_taken_by_its_signature(root):
+    root.stand_in("apt-get", "case $* in *Valid-Until=false*) ;; *' update') echo 'E: Release file is expired' && exit 100 ;; esac")
+    root.stand_in("dpkg-query", "echo 99")
+    ran = root.run(root.script(IMAGE / "pkg-install"), "run")
+    assert ran.returncode == 0 and len(ran.stderr.splitlines()) == 1
+    assert ["Valid-Until=false" in line for line in root.calls()[:2]] == [False, True]
+
+
 def test_users_and_groups(root):
     for name in ("passwd", "group", "shadow"):
         (root.path / "etc" / name).write_text("root:x:0:0\n")
@@ -397,6 +406,17 @@ def test_busybox_can_what_the_dockerfile_asks(root):
     assert (ran.returncode, ran.stderr) == (0, "")
     assert os.lstat(root.path / "out/link").st_mtime == 1000000
     assert os.access(root.path / "b", os.X_OK)
+
+
+def test_a_system_s_mirrors_are_found_in_either_form(root):
+    apt = root.path / "etc/apt/sources.list.d"
+    apt.mkdir(parents=True)
+    (apt.parent / "sources.list").write_text("# deb http://no/debian sid main\ndeb [arch=amd64 signed-by=/x] https://a/debian forky main\n")
+    (apt / "b.list").write_text("deb-src http://no/debian sid main\ndeb http://b/other stable main\n")
+    (apt / "c.sources").write_text("Types: deb\nSuites: trixie trixie-updates\nURIs: http://c/debian\n\nURIs: http://d/debian/\nSuites: x\n")
+    script = root.path / "asks"
+    script.write_text(f"scripts={root.script(REPO / 'scripts/lib.sh').parent}; . $scripts/lib.sh; mirrors\n")
+    assert root.run(script).stdout == "https://a/debian forky\nhttp://b/other stable\nhttp://c/debian trixie\nhttp://d/debian/ x\n"
 
 
 # ---- the recipes' scripts ----------------------------------------------------------------------
