@@ -7,9 +7,12 @@ import pytest
 from berthtest import read_ledger
 
 STOP_MAX_S = 5
+# It becomes the hook itself: of what another process says, nothing is kept.
 HOOK = """\
 #!/bin/sh
-tee -a /projects/hooks.jsonl | exec /usr/libexec/berth/hook
+file=$(mktemp)
+tee -a /projects/hooks.jsonl > "$file"
+exec /usr/libexec/berth/hook < "$file"
 """
 TOML = """\
 [agents.idle]
