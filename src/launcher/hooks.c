@@ -8,8 +8,8 @@
 #include <string.h>
 #include <time.h>
 #include "agent.h"
-#include "conversation.h"
 #include "approval.h"
+#include "conversation.h"
 #include "db.h"
 #include "hooks.h"
 #include "json.h"

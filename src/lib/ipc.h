@@ -3,9 +3,12 @@
  *   request  {"op":"...","req":n, ...}
  *   answer   {"req":n,"ok":true, ...}
  *            {"req":n,"ok":false,"error":"code","message":"a sentence"}
- *   rows     {"req":n,"row":{...}} ... then the answer with "end":true, and "more":true
- * if the caller has to ask for the rest stream   {"req":n,"event":{...}} ... until either
- * side closes (the op stays open) push     {"push":{...}}, answers nothing
+ *   rows     {"req":n,"row":{...}} ... then the answer with "end":true
+ *   stream   {"req":n,"event":{...}} ... until either side closes (the op stays open)
+ *   push     {"push":{...}}, answers nothing
+ *
+ * Rows that come to too much end early: their answer has "more":true, and the caller asks
+ * for the rest.
  *
  * The caller numbers its requests, or leaves "req" out where it has one at a time. (It
  * isn't called "id": that is what ops call the message or approval they are about.) Who
