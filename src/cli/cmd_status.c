@@ -63,10 +63,24 @@ problem_count(const struct status *s)
 	return n;
 }
 
+/* What may be meant so: nobody is alarmed by it. */
+static size_t
+note_count(const struct status *s)
+{
+	size_t i, max, n = 0;
+	yyjson_val *note;
+
+	yyjson_arr_foreach(json_get(launcher_says(s), "notes"), i, max, note)
+	{
+		n += counts(s, note);
+	}
+	return n;
+}
+
 /* ---- problems ---- */
 
 static void
-print_problem(struct out *o, yyjson_val *problem)
+print_problem(struct out *o, enum style style, yyjson_val *problem)
 {
 	char *what = text_cleaned(json_str(problem, "what", "?"), TEXT_LINE);
 	int64_t since = json_int(problem, "since", 0);
@@ -74,7 +88,7 @@ print_problem(struct out *o, yyjson_val *problem)
 		   *hint = json_str(problem, "hint", "");
 	char ago[WHEN_MAX];
 
-	out_styled(o, STYLE_RED, what);
+	out_styled(o, style, what);
 	if (since > 0)
 		out_printf(o, " (%s)", when_ago(since, cli_now(), ago));
 	out_puts(o, "\n");
@@ -118,9 +132,24 @@ print_problems(struct out *o, const struct status *s)
 	yyjson_arr_foreach(json_get(launcher_says(s), "problems"), i, max, problem)
 	{
 		if (counts(s, problem))
-			print_problem(o, problem);
+			print_problem(o, STYLE_RED, problem);
 	}
 	if (problem_count(s) > (s->exit != CLI_OK))
+		out_puts(o, "\n");
+}
+
+static void
+print_notes(struct out *o, const struct status *s)
+{
+	yyjson_val *note;
+	size_t i, max;
+
+	yyjson_arr_foreach(json_get(launcher_says(s), "notes"), i, max, note)
+	{
+		if (counts(s, note))
+			print_problem(o, STYLE_YELLOW, note);
+	}
+	if (note_count(s) > 0)
 		out_puts(o, "\n");
 }
 
@@ -229,7 +258,7 @@ print_head(struct out *o, const struct status *s)
 	yyjson_val *says = launcher_says(s);
 	char *host = text_cleaned(json_str(says, "host", ""), TEXT_LINE);
 	char *version = text_cleaned(json_str(says, "version", BERTH_VERSION), TEXT_LINE);
-	size_t problems = problem_count(s);
+	size_t problems = problem_count(s), notes = note_count(s);
 	char took[WHEN_MAX];
 
 	out_printf(o, "berth %s", version);
@@ -242,6 +271,8 @@ print_head(struct out *o, const struct status *s)
 		out_styled(o, STYLE_GREEN, "all is well");
 	else
 		out_styled(o, STYLE_RED, problems == 1 ? "a problem" : "problems");
+	if (notes > 0)
+		out_puts(o, notes == 1 ? ", and a note" : ", and notes");
 	out_puts(o, "\n\n");
 	free(host);
 	free(version);
@@ -254,6 +285,7 @@ print_human(const struct status *s)
 
 	print_head(&out, s);
 	print_problems(&out, s);
+	print_notes(&out, s);
 	print_services(&out, s);
 	print_queue(&out, json_get(launcher_says(s), "queue"));
 	print_database(&out, json_get(launcher_says(s), "database"));
@@ -338,6 +370,9 @@ const struct command cmd_status = {
 	    "messages by state, the database, the configuration. Exit code 0 if all is "
 	    "well, 1 if something is "
 	    "wrong, 4 if the launcher doesn't run.\n"
+	    "\n"
+	    "Notes follow the problems: what may be meant so, such as a project that is "
+	    "mounted read-only. They don't count: with notes alone, all is well.\n"
 	    "\n"
 	    "The services' state is for root to see.",
     .options = status_options,
