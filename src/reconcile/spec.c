@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
+#include "hash.h"
 #include "json.h"
 #include "paths.h"
 #include "spec.h"
@@ -36,16 +37,6 @@ static const struct {
     {"open_files", "open_files", NUMBER},
     {"nice", "nice", NUMBER},
 };
-
-uint64_t
-hash_bytes(uint64_t h, const void *data, size_t len)
-{
-	const unsigned char *p = data;
-
-	while (len-- > 0)
-		h = (h ^ *p++) * 1099511628211u;
-	return h;
-}
 
 static void
 add_list(const struct config *c, const char *path, yyjson_mut_doc *doc, const char *as)

@@ -19,7 +19,4 @@ struct agent_spec {
 void spec_make(const struct config *c, const char *name, char *const *env,
     uint64_t secrets, struct agent_spec *out);
 void spec_free(struct agent_spec *s);
-uint64_t hash_bytes(
-    uint64_t h, const void *data, size_t len); /* FNV-1a; begin with HASH_BEGIN */
-#define HASH_BEGIN 1469598103934665603u
 #endif

@@ -1,0 +1,12 @@
+/* See hash.h. http://www.isthe.com/chongo/tech/comp/fnv/ */
+#include "hash.h"
+
+uint64_t
+hash_bytes(uint64_t h, const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	while (len-- > 0)
+		h = (h ^ *p++) * 1099511628211u;
+	return h;
+}
