@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include "config.h"
-#include "hash.h"
 #include "json.h"
 #include "paths.h"
 #include "spec.h"
@@ -127,8 +126,7 @@ spec_make(const struct config *c, const char *name, char *const *env, uint64_t s
 	add_user(whole, out);
 	add_user(decisive, out);
 	text = json_line(decisive, &len);
-	snprintf(out->hash, sizeof(out->hash), "%016llx",
-	    (unsigned long long)hash_bytes(h, text, len));
+	hash_text(hash_bytes(h, text, len), out->hash);
 	free(text);
 	out->json = json_line(whole, &len);
 }

@@ -4,12 +4,13 @@
 #define SPEC_H
 #include <stdint.h>
 #include <sys/types.h>
+#include "hash.h"
 
 struct config;
 
 struct agent_spec {
-	char *json;    /* all of it */
-	char hash[17]; /* of what needs a restart, and of the secrets' values */
+	char *json;           /* all of it */
+	char hash[HASH_TEXT]; /* of what needs a restart, and of the secrets' values */
 	uid_t uid;
 	gid_t gid;
 	char *user, *home;

@@ -6,7 +6,7 @@ AGENT = '\n[agents.{}]\ndriver = "demo"\ncwd = "{}"\n'
 
 
 def notes(appliance):
-    return {note["agent"]: note["why"] for note in appliance.berth("status")["launcher"]["notes"]}
+    return {note["agent"]: note["why"] for note in appliance.berth("status")["notes"]}
 
 
 def test_folder_that_cannot_be_written_is_said_until_it_can(boot, tmp_path):

@@ -28,12 +28,23 @@ pieces_make_the_whole(void **state)
 	assert_true(hash_bytes(HASH_BEGIN, "\0", 1) != hash_bytes(HASH_BEGIN, "\0\0", 2));
 }
 
+static void
+its_text_is_sixteen_digits(void **state)
+{
+	char out[HASH_TEXT];
+
+	(void)state;
+	assert_string_equal(hash_text(0xab, out), "00000000000000ab");
+	assert_string_equal(hash_text(HASH_BEGIN, out), "cbf29ce484222325");
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_is_fnv_1a),
 	    cmocka_unit_test(pieces_make_the_whole),
+	    cmocka_unit_test(its_text_is_sixteen_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
