@@ -3,14 +3,55 @@
  * the key finds them; a row must have ended as long ago, too. In the order of the foreign
  * keys: who refers goes first.
  */
+#include <stdlib.h>
+#include <string.h>
+#include "buf.h"
 #include "clock.h"
 #include "db.h"
 #include "log.h"
 #include "retention.h"
 #include "store.h"
+#include "xmalloc.h"
 
 static const int statements[] = {ST_TRIM_OUTBOX, ST_TRIM_MESSAGES, ST_TRIM_TURNS,
     ST_TRIM_SESSIONS, ST_TRIM_APPROVALS, ST_TRIM_EVENTS};
+
+static void
+give_up(struct db *db, const char *id, const char *channel)
+{
+	char *cause = xasprintf("nobody served channel %s for retention.keep", channel);
+	struct db_event row = {.entity = "outbox",
+	    .id = id,
+	    .old_state = "queued",
+	    .new_state = "failed",
+	    .cause = cause};
+
+	db_must_change(db, &row, ST_OUTBOX_FAIL, DB_ARGS(DB_T(id)));
+	free(cause);
+}
+
+/* What nobody fetched would keep its message and turn for ever. How many there were. */
+static int
+close_unsent(struct db *db, const char *first, int64_t before, int left)
+{
+	struct db_rows *r = db_query(
+	    db, ST_OUTBOX_UNSENT, DB_ARGS(DB_T(first), DB_I(before), DB_I(left)));
+	struct buf rows = BUF_INIT; /* id and channel, a NUL after each */
+	int count = 0;
+
+	while (db_next(r))
+		for (int i = 0; i < 2; i++)
+			buf_add(&rows, db_text(r, i), strlen(db_text(r, i)) + 1);
+	db_done(r);
+	for (size_t at = 0; at < rows.len; count++) {
+		const char *id = rows.data + at, *channel = id + strlen(id) + 1;
+
+		give_up(db, id, channel);
+		at += strlen(id) + strlen(channel) + 2;
+	}
+	buf_free(&rows);
+	return count;
+}
 
 void
 retention_apply(struct db *db, int64_t keep_ms)
@@ -22,11 +63,12 @@ retention_apply(struct db *db, int64_t keep_ms)
 	if (keep_ms > 0 && before > 0) {
 		ulid_first(first, before);
 		db_must_begin(db);
+		left -= close_unsent(db, first, before, left);
 		for (size_t i = 0; i < sizeof(statements) / sizeof(statements[0]); i++)
 			left -= db_must(db, statements[i],
 			    DB_ARGS(DB_T(first), DB_I(before), DB_I(left)));
 		db_must_commit(db);
-		log_debug("retention deleted=%d", RETENTION_ROWS - left);
+		log_debug("retention rows=%d", RETENTION_ROWS - left);
 	}
 	db_shrink(db);
 }

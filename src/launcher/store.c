@@ -203,6 +203,11 @@ static const char *const statements[ST_COUNT] = {
 	"INSERT INTO events (at, host, entity, id, new, actor, cause, detail) VALUES "
 	"(?1, ?2, ?3, ?4, ?5, 'launcher', ?6, ?7)",
 
+    [ST_OUTBOX_UNSENT] =
+	"SELECT id, channel FROM outbox WHERE id < ?1 AND created_at < ?2 AND state = "
+	"'queued' ORDER BY id LIMIT ?3",
+    [ST_OUTBOX_FAIL] = "UPDATE outbox SET state = 'failed' WHERE id = ?1 AND state = "
+		       "'queued'",
     [ST_TRIM_OUTBOX] =
 	"DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id < ?1 AND "
 	"created_at < ?2 AND state <> 'queued' ORDER BY id LIMIT ?3)",

@@ -284,7 +284,7 @@ what_is_open_or_referred_to_stays(void **state)
 	const char *running = old_turn(used, 40, 0), *t = old_turn(used, 40, 39),
 		   *late = old_message(t, "answered", 40, 2),
 		   *told = old_message("", "answered", 40, 39),
-		   *untold = old_answer(told, "queued", 39);
+		   *untold = old_answer(told, "queued", 9);
 
 	world_agent("one", NULL, "{}");
 	world_sql("UPDATE agents SET session = '%s'", current);
@@ -302,6 +302,51 @@ what_is_open_or_referred_to_stays(void **state)
 	expect_kept("sessions", current, true);
 	expect_kept("sessions", free_one, false);
 	expect_kept("sessions", newest, true);
+}
+
+/* It kept its message and turn for ever. */
+static void
+an_answer_that_nobody_fetches_is_given_up(void **state)
+{
+	(void)state;
+	const char *t = old_turn(old_session(30), 30, 29),
+		   *m = old_message(t, "answered", 30, 29),
+		   *o = old_answer(m, "queued", 29);
+
+	world_sql("UPDATE outbox SET channel = 'ci'");
+	retention_apply(world.db, 0);
+	expect_kept("outbox", o, true);
+	retention_apply(world.db, KEEP);
+	expect_kept("outbox", o, false);
+	expect_kept("messages", m, false);
+	expect_kept("turns", t, false);
+	assert_string_equal(
+	    world_sql("SELECT entity || id || old || new || cause FROM events"),
+	    world_sql("SELECT 'outbox%squeuedfailednobody served channel ci for "
+		      "retention.keep'",
+		o));
+	retention_apply(world.db, KEEP);
+	assert_string_equal(world_sql("SELECT count(*) FROM events"), "1");
+}
+
+/* Each is an event too: they count as what is deleted does. */
+static void
+answers_are_given_up_bit_by_bit(void **state)
+{
+	(void)state;
+	world_sql(
+	    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+	    "i < 700) INSERT INTO outbox (id, host, agent, channel, kind, state, "
+	    "created_at, text) SELECT printf('00%%024d', i), '', '', 'ci', 'answer', "
+	    "'queued', 1, '' FROM n");
+	retention_apply(world.db, KEEP);
+	assert_string_equal(
+	    world_sql("SELECT count(*) || min(state) || max(state) FROM outbox"),
+	    "700failedqueued");
+	for (int i = 0; i < 3; i++)
+		retention_apply(world.db, KEEP);
+	assert_string_equal(world_sql("SELECT count(*) FROM outbox"), "0");
+	assert_string_equal(world_sql("SELECT count(*) FROM events"), "700");
 }
 
 static void
@@ -333,6 +378,8 @@ main(void)
 	    WORLD_TEST(lists_are_newest_first_and_limited),
 	    WORLD_TEST(what_is_over_goes_with_all_that_refers_to_it),
 	    WORLD_TEST(what_is_open_or_referred_to_stays),
+	    WORLD_TEST(an_answer_that_nobody_fetches_is_given_up),
+	    WORLD_TEST(answers_are_given_up_bit_by_bit),
 	    WORLD_TEST(it_goes_bit_by_bit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
