@@ -86,8 +86,7 @@ enum statement {
 	ST_EVENTS_AFTER,
 	ST_EVENTS_LAST,
 	ST_EVENT_ADD,
-	/* retention: ?1 the first id that is too young, ?2 the same as time, ?3 how many
-	 */
+	/* retention: ids between ?1 and ?2, over before ?3, ?4 of them at most */
 	ST_OUTBOX_UNSENT,
 	ST_OUTBOX_FAIL, /* ?1 its id */
 	ST_TRIM_OUTBOX,
@@ -95,7 +94,7 @@ enum statement {
 	ST_TRIM_TURNS,
 	ST_TRIM_SESSIONS,
 	ST_TRIM_APPROVALS,
-	ST_TRIM_EVENTS,
+	ST_TRIM_EVENTS, /* ?1 now, ?2 before when, ?3 how many */
 	ST_COUNT
 };
 
