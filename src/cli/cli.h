@@ -72,7 +72,7 @@ const struct command *cli_command_find(const char *name);
 struct cli {
 	struct out out, err;
 	bool json;
-	const char *run_dir, *scan_dir;
+	const char *run_dir, *scan_dir, *config_file;
 	const struct command *command;
 };
 

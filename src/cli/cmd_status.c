@@ -9,6 +9,7 @@
 #include "args.h"
 #include "clock.h"
 #include "cmd.h"
+#include "configfile.h"
 #include "json.h"
 #include "launcher.h"
 #include "services.h"
@@ -23,6 +24,8 @@ struct status {
 	bool parts; /* agents don't count, nor a configuration that isn't in use */
 	int exit;   /* of the launcher's answer */
 	yyjson_doc *answer;
+	yyjson_doc *notes; /* a list of them: what may be meant so, nobody is alarmed */
+	bool changed;      /* berth.toml, since it was read */
 	struct service *services;
 	size_t count;
 };
@@ -63,10 +66,67 @@ problem_count(const struct status *s)
 	return n;
 }
 
+/* ---- notes ---- */
+
+/* The launcher can't read the file; who may enter the container as root can. */
+static void
+note_config(struct status *s, yyjson_mut_doc *doc)
+{
+	yyjson_val *config = json_get(launcher_says(s), "config");
+	const char *hash = json_str(config, "hash", NULL);
+	char what[128], stamp[WHEN_MAX];
+	int64_t now = cli_now(), at;
+	yyjson_mut_val *note;
+	bool told;
+
+	s->changed = !s->parts && hash != NULL &&
+		     config_file_differs(s->cli->config_file, hash, &at);
+	if (!s->changed)
+		return;
+	/* A copy may have kept the time of what it was copied from. */
+	told = at > json_int(config, "applied_at", 0) && at <= now;
+	snprintf(what, sizeof(what), "berth.toml was changed%s%s and isn't in use yet",
+	    told ? " at " : "", told ? when_stamp(at, now, stamp) : "");
+	note = yyjson_mut_arr_add_obj(doc, yyjson_mut_doc_get_root(doc));
+	yyjson_mut_obj_add_strcpy(doc, note, "what", what);
+	yyjson_mut_obj_add_str(doc, note, "why", "");
+	yyjson_mut_obj_add_int(doc, note, "since", 0);
+	yyjson_mut_obj_add_str(doc, note, "hint", "berth apply puts it to use");
+	yyjson_mut_obj_add_bool(doc, note, "config", true);
+}
+
+/* The launcher's, and what it can't know. */
+static yyjson_doc *
+notes_collect(struct status *s)
+{
+	yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
+	yyjson_mut_val *list = yyjson_mut_arr(doc);
+	yyjson_val *note;
+	yyjson_doc *notes;
+	size_t i, max;
+
+	yyjson_mut_doc_set_root(doc, list);
+	yyjson_arr_foreach(json_get(launcher_says(s), "notes"), i, max, note)
+	{
+		if (counts(s, note))
+			yyjson_mut_arr_append(list, yyjson_val_mut_copy(doc, note));
+	}
+	note_config(s, doc);
+	notes = yyjson_mut_doc_imut_copy(doc, NULL);
+	yyjson_mut_doc_free(doc);
+	return notes;
+}
+
+static size_t
+note_count(const struct status *s)
+{
+	return yyjson_arr_size(yyjson_doc_get_root(s->notes));
+}
+
 /* ---- problems ---- */
 
 static void
-print_problem(struct out *o, yyjson_val *problem)
+print_problem(struct out *o, enum style style, yyjson_val *problem)
 {
 	char *what = text_cleaned(json_str(problem, "what", "?"), TEXT_LINE);
 	int64_t since = json_int(problem, "since", 0);
@@ -74,7 +134,7 @@ print_problem(struct out *o, yyjson_val *problem)
 		   *hint = json_str(problem, "hint", "");
 	char ago[WHEN_MAX];
 
-	out_styled(o, STYLE_RED, what);
+	out_styled(o, style, what);
 	if (since > 0)
 		out_printf(o, " (%s)", when_ago(since, cli_now(), ago));
 	out_puts(o, "\n");
@@ -125,9 +185,23 @@ print_problems(struct out *o, const struct status *s)
 	yyjson_arr_foreach(json_get(launcher_says(s), "problems"), i, max, problem)
 	{
 		if (counts(s, problem))
-			print_problem(o, problem);
+			print_problem(o, STYLE_RED, problem);
 	}
 	if (problem_count(s) > (s->exit != CLI_OK))
+		out_puts(o, "\n");
+}
+
+static void
+print_notes(struct out *o, const struct status *s)
+{
+	yyjson_val *note;
+	size_t i, max;
+
+	yyjson_arr_foreach(yyjson_doc_get_root(s->notes), i, max, note)
+	{
+		print_problem(o, STYLE_YELLOW, note);
+	}
+	if (note_count(s) > 0)
 		out_puts(o, "\n");
 }
 
@@ -211,8 +285,9 @@ print_database(struct out *o, yyjson_val *database)
 }
 
 static void
-print_config(struct out *o, yyjson_val *config)
+print_config(struct out *o, const struct status *s)
 {
+	yyjson_val *config = json_get(launcher_says(s), "config");
 	int64_t applied = json_int(config, "applied_at", 0);
 	char *file =
 	    text_cleaned(json_str(config, "file", "/data/berth.toml"), TEXT_LINE);
@@ -225,6 +300,8 @@ print_config(struct out *o, yyjson_val *config)
 				: "has errors; the last good one is in use");
 		if (applied > 0)
 			out_printf(o, ", applied %s", when_ago(applied, cli_now(), ago));
+		if (s->changed)
+			out_puts(o, ", changed since");
 		out_puts(o, "\n");
 	}
 	free(file);
@@ -236,7 +313,7 @@ print_head(struct out *o, const struct status *s)
 	yyjson_val *says = launcher_says(s);
 	char *host = text_cleaned(json_str(says, "host", ""), TEXT_LINE);
 	char *version = text_cleaned(json_str(says, "version", BERTH_VERSION), TEXT_LINE);
-	size_t problems = problem_count(s);
+	size_t problems = problem_count(s), notes = note_count(s);
 	char took[WHEN_MAX];
 
 	out_printf(o, "berth %s", version);
@@ -249,6 +326,8 @@ print_head(struct out *o, const struct status *s)
 		out_styled(o, STYLE_GREEN, "all is well");
 	else
 		out_styled(o, STYLE_RED, problems == 1 ? "a problem" : "problems");
+	if (notes > 0)
+		out_puts(o, notes == 1 ? ", and a note" : ", and notes");
 	out_puts(o, "\n\n");
 	free(host);
 	free(version);
@@ -261,10 +340,11 @@ print_human(const struct status *s)
 
 	print_head(&out, s);
 	print_problems(&out, s);
+	print_notes(&out, s);
 	print_services(&out, s);
 	print_queue(&out, json_get(launcher_says(s), "queue"));
 	print_database(&out, json_get(launcher_says(s), "database"));
-	print_config(&out, json_get(launcher_says(s), "config"));
+	print_config(&out, s);
 }
 
 /* ---- JSON ---- */
@@ -277,6 +357,7 @@ print_json(const struct status *s)
 	struct out out = s->cli->out;
 
 	json_add_bool(doc, "healthy", problem_count(s) == 0);
+	json_add_val(doc, "notes", yyjson_doc_get_root(s->notes));
 	yyjson_mut_val *services = yyjson_mut_obj_add_arr(doc, root, "services");
 	for (size_t i = 0; i < s->count; i++) {
 		const struct service *one = &s->services[i];
@@ -290,6 +371,7 @@ print_json(const struct status *s)
 	yyjson_mut_val *says = yyjson_val_mut_copy(doc, launcher_says(s));
 	yyjson_mut_obj_remove_key(says, "req");
 	yyjson_mut_obj_remove_key(says, "ok");
+	yyjson_mut_obj_remove_key(says, "notes");
 	yyjson_mut_obj_add_val(
 	    doc, root, "launcher", says == NULL ? yyjson_mut_null(doc) : says);
 	out_json(&out, doc);
@@ -316,12 +398,14 @@ status_exec(struct cli *cli, const struct args *args)
 	launcher_timeout(l, STATUS_MS);
 	s.exit = launcher_ask(l, "status", NULL, LAUNCHER_AGAIN, &s.answer);
 	s.services = services_read(cli->scan_dir, &s.count);
+	s.notes = notes_collect(&s);
 	if (!quiet && cli->json)
 		print_json(&s);
 	else if (!quiet && (s.exit == CLI_OK || s.count > 0))
 		print_human(&s);
 	status = s.exit != CLI_OK ? s.exit : problem_count(&s) > 0 ? CLI_NO : CLI_OK;
 	services_free(s.services, s.count);
+	yyjson_doc_free(s.notes);
 	yyjson_doc_free(s.answer);
 	launcher_free(l);
 	return status;
@@ -345,6 +429,10 @@ const struct command cmd_status = {
 	    "messages by state, the database, the configuration. Exit code 0 if all is "
 	    "well, 1 if something is "
 	    "wrong, 4 if the launcher doesn't run.\n"
+	    "\n"
+	    "Notes follow the problems: what may be meant so, such as a project that is "
+	    "mounted read-only, or a berth.toml that was changed and isn't applied (root "
+	    "sees that). They don't count: with notes alone, all is well.\n"
 	    "\n"
 	    "The services' state is for root to see.",
     .options = status_options,

@@ -1,12 +1,15 @@
-/* Loading a configuration. The environment may hold secrets: it is wiped. */
+/* Loading a configuration, and comparing. The environment may hold secrets: it is wiped.
+ */
 #include "configfile.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "buf.h"
 #include "config.h"
+#include "hash.h"
 #include "paths.h"
 #include "xmalloc.h"
 
@@ -58,4 +61,21 @@ config_file_load(const char *path, struct config **config)
 	buf_free(&env);
 	buf_free(&text);
 	return 0;
+}
+
+bool
+config_file_differs(const char *path, const char *hash, int64_t *since)
+{
+	struct buf text = BUF_INIT;
+	struct stat st;
+	char now[HASH_TEXT];
+	bool differs = false;
+
+	if (stat(path, &st) == 0 && buf_read_file(&text, path, MAX_FILE) == 0) {
+		hash_text(hash_bytes(HASH_BEGIN, buf_str(&text), text.len), now);
+		differs = strcmp(now, hash) != 0;
+		*since = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
+	}
+	buf_free(&text);
+	return differs;
 }

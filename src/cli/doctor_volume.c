@@ -107,7 +107,8 @@ doctor_projects(const struct cli *cli, struct finding *f)
 	    (int)st.st_gid, st.st_mode & 07777);
 	if (st.st_uid == 0 && (st.st_mode & 2) == 0)
 		doctor_say(f, DOCTOR_WARN,
-		    "only root may write there: PUID and PGID should be its owner's");
+		    "only root may write there, and no agent is root: chown it to the "
+		    "agents' user (PUID and PGID, or 1000)");
 }
 
 void

@@ -64,7 +64,8 @@ int
 main(int argc, char **argv)
 {
 	struct cli cli = {.run_dir = environment("BERTH_RUN_DIR", RUN_DIR),
-	    .scan_dir = environment("BERTH_SCAN_DIR", SCAN_DIR)};
+	    .scan_dir = environment("BERTH_SCAN_DIR", SCAN_DIR),
+	    .config_file = environment("BERTH_CONFIG_FILE", CONFIG_FILE)};
 	const char *name = argc > 1 ? argv[1] : NULL;
 	int status;
 

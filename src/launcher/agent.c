@@ -12,6 +12,7 @@
 #include "db.h"
 #include "deliver.h"
 #include "driver.h"
+#include "folder.h"
 #include "json.h"
 #include "log.h"
 #include "loop.h"
@@ -510,6 +511,7 @@ agent_remove(struct agent *a)
 	free(a->name);
 	free(a->hash);
 	free(a->reason);
+	folder_forget(a);
 	free(a->exit_error);
 	free(a->stop_reason);
 	free(a->transcript);

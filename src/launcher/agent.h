@@ -86,6 +86,7 @@ struct agent {
 	int64_t crashes, restarts;
 	int failed_resumes; /* in a row: ended before it was ready, asked to resume */
 	bool other_user;    /* its socket must be made anew once it has ended */
+	char *folder_why, *folder_hint; /* it can't write where it works; NULL: it can */
 
 	/* terminal and socket */
 	char window[16], pane[16]; /* tmux ids, "" if unknown */

@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "deliver.h"
 #include "driver.h"
+#include "hash.h"
 #include "loop.h"
 #include "screen.h"
 #include "tmux.h"
@@ -151,16 +152,6 @@ look_for_prompt(struct agent *a)
 
 /* ---- programs without hooks: quiet means ready ---- */
 
-static uint64_t
-hash_text(const char *text)
-{
-	uint64_t h = 1469598103934665603u; /* FNV-1a */
-
-	while (*text != '\0')
-		h = (h ^ (unsigned char)*text++) * 1099511628211u;
-	return h;
-}
-
 /* A screen that isn't full has empty rows below what was printed. */
 static void
 trim(char *text)
@@ -206,7 +197,7 @@ quiet_looked(bool ok, char *text, void *arg)
 {
 	struct agent *a = arg;
 	long history, asked = 0;
-	uint64_t h = hash_text(text);
+	uint64_t h = hash_bytes(HASH_BEGIN, text, strlen(text));
 
 	timer_in(a->ready_timer, QUIET_POLL_MS);
 	if (!ok || sscanf(text, "%ld %ld", &history, &asked) < 1)

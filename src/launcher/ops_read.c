@@ -347,6 +347,23 @@ agents_problems(struct problems *p, struct launcher *l)
 		}
 }
 
+/* What is no problem if it is meant so. */
+static void
+add_notes(struct problems *p, struct launcher *l)
+{
+	struct agent *a;
+	char what[128];
+
+	list_each (a, &l->agents, link) {
+		if (a->folder_why == NULL || a->removed)
+			continue;
+		snprintf(
+		    what, sizeof(what), "agent %s can't write to its folder", a->name);
+		yyjson_mut_obj_add_strcpy(p->doc,
+		    problem(p, what, a->folder_why, 0, a->folder_hint), "agent", a->name);
+	}
+}
+
 static int64_t
 file_size(const char *path)
 {
@@ -469,7 +486,8 @@ op_status(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct launcher *l = ctx;
 	yyjson_mut_doc *doc = json_object();
-	struct problems p = {.doc = doc, .list = yyjson_mut_arr(doc)};
+	struct problems p = {.doc = doc, .list = yyjson_mut_arr(doc)},
+			notes = {.doc = doc, .list = yyjson_mut_arr(doc)};
 
 	(void)args;
 	json_add_str(doc, "version", BERTH_VERSION);
@@ -478,7 +496,9 @@ op_status(struct ipc_req *req, yyjson_val *args, void *ctx)
 	add_parts(doc, l, &p);
 	add_config(doc, l, &p);
 	agents_problems(&p, l);
+	add_notes(&notes, l);
 	add_queue(doc, l);
 	yyjson_mut_obj_add_val(doc, yyjson_mut_doc_get_root(doc), "problems", p.list);
+	yyjson_mut_obj_add_val(doc, yyjson_mut_doc_get_root(doc), "notes", notes.list);
 	ipc_ok(req, doc);
 }

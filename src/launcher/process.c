@@ -15,6 +15,7 @@
 #include "db.h"
 #include "deliver.h"
 #include "driver.h"
+#include "folder.h"
 #include "log.h"
 #include "loop.h"
 #include "paths.h"
@@ -430,6 +431,7 @@ agent_exited(struct agent *a)
 	a->shim_start = 0;
 	a->registry = REG_NONE;
 	a->compacting = false;
+	folder_forget(a);
 	approval_withdraw(a, INT64_MAX, "its process ended");
 	deliver_drop(a);
 	if (a->other_user)

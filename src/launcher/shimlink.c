@@ -12,6 +12,7 @@
 #include "db.h"
 #include "deliver.h"
 #include "driver.h"
+#include "folder.h"
 #include "hooks.h"
 #include "ipc.h"
 #include "json.h"
@@ -303,6 +304,13 @@ op_ask_gone(struct ipc_req *req, yyjson_val *args, void *ctx)
 	ipc_ok(req, NULL);
 }
 
+static void
+op_folder(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	folder_told(ctx, args);
+	ipc_ok(req, NULL);
+}
+
 /* Its standard error is the agent's terminal, so it tells us. */
 static void
 op_log(struct ipc_req *req, yyjson_val *args, void *ctx)
@@ -320,6 +328,7 @@ static const struct ipc_op ops[] = {
     {"started", op_started, ROLE_SHIM},
     {"hook", op_hook, ROLE_SHIM},
     {"registry", op_registry, ROLE_SHIM},
+    {"folder", op_folder, ROLE_SHIM},
     {"line", op_line, ROLE_SHIM},
     {"exited", op_exited, ROLE_SHIM},
     {"pending", op_pending, ROLE_SHIM},

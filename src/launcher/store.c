@@ -203,31 +203,35 @@ static const char *const statements[ST_COUNT] = {
 	"INSERT INTO events (at, host, entity, id, new, actor, cause, detail) VALUES "
 	"(?1, ?2, ?3, ?4, ?5, 'launcher', ?6, ?7)",
 
+    [ST_OUTBOX_UNSENT] =
+	"SELECT id, channel FROM outbox WHERE id > ?1 AND id < ?2 AND created_at < ?3 "
+	"AND state = 'queued' ORDER BY id LIMIT ?4",
+    [ST_OUTBOX_FAIL] =
+	"UPDATE outbox SET state = 'failed' WHERE id = ?1 AND state = 'queued'",
     [ST_TRIM_OUTBOX] =
-	"DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id < ?1 AND "
-	"created_at < ?2 AND state <> 'queued' ORDER BY id LIMIT ?3)",
+	"DELETE FROM outbox WHERE id IN (SELECT id FROM outbox WHERE id > ?1 AND "
+	"id < ?2 AND created_at < ?3 AND state <> 'queued' ORDER BY id LIMIT ?4)",
     [ST_TRIM_MESSAGES] =
-	"DELETE FROM messages WHERE id IN (SELECT id FROM messages m WHERE id < ?1 AND "
-	"ended_at < ?2 AND NOT EXISTS (SELECT 1 FROM outbox WHERE message = m.id) ORDER "
-	"BY id LIMIT ?3)",
+	"DELETE FROM messages WHERE id IN (SELECT id FROM messages m WHERE id > ?1 AND "
+	"id < ?2 AND ended_at < ?3 AND NOT EXISTS (SELECT 1 FROM outbox WHERE message = "
+	"m.id) ORDER BY id LIMIT ?4)",
     [ST_TRIM_TURNS] =
-	"DELETE FROM turns WHERE id IN (SELECT id FROM turns t WHERE id < ?1 AND "
-	"ended_at < ?2 AND NOT EXISTS (SELECT 1 FROM messages WHERE turn = t.id) ORDER "
-	"BY "
-	"id LIMIT ?3)",
+	"DELETE FROM turns WHERE id IN (SELECT id FROM turns t WHERE id > ?1 AND "
+	"id < ?2 AND ended_at < ?3 AND NOT EXISTS (SELECT 1 FROM messages WHERE turn = "
+	"t.id) ORDER BY id LIMIT ?4)",
     [ST_TRIM_SESSIONS] =
-	"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions s WHERE id < ?1 AND "
-	"started_at < ?2 AND NOT EXISTS (SELECT 1 FROM turns WHERE session = s.id) AND "
-	"EXISTS (SELECT 1 FROM sessions n WHERE n.agent = s.agent AND n.id > s.id) AND "
-	"NOT EXISTS (SELECT 1 FROM agents a WHERE a.name = s.agent AND a.session = s.id) "
-	"ORDER BY id LIMIT ?3)",
+	"DELETE FROM sessions WHERE id IN (SELECT id FROM sessions s WHERE id > ?1 AND "
+	"id < ?2 AND started_at < ?3 AND NOT EXISTS (SELECT 1 FROM turns WHERE session = "
+	"s.id) AND EXISTS (SELECT 1 FROM sessions n WHERE n.agent = s.agent AND n.id > "
+	"s.id) AND NOT EXISTS (SELECT 1 FROM agents a WHERE a.name = s.agent AND "
+	"a.session = s.id) ORDER BY id LIMIT ?4)",
     [ST_TRIM_APPROVALS] =
-	"DELETE FROM approvals WHERE id IN (SELECT id FROM approvals WHERE id < ?1 AND "
-	"asked_at < ?2 AND state <> 'open' ORDER BY id LIMIT ?3)",
-    /* by number, not by time: after a clock that was ahead they wait until it is there */
+	"DELETE FROM approvals WHERE id IN (SELECT id FROM approvals WHERE id > ?1 AND "
+	"id < ?2 AND asked_at < ?3 AND state <> 'open' ORDER BY id LIMIT ?4)",
+    /* by number, not by time; those of a clock that was ahead wait until it is there */
     [ST_TRIM_EVENTS] =
 	"DELETE FROM events WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM events "
-	"ORDER BY seq LIMIT ?3) WHERE at < ?2)",
+	"WHERE at <= ?1 ORDER BY seq LIMIT ?3) WHERE at < ?2)",
 };
 
 static const char *const tables[] = {"agents", "hook_cursors", "sessions", "turns",

@@ -1,7 +1,7 @@
 /*
  * The launcher's statements, and the typed functions over them. Owner of agents,
  * hook_cursors, sessions, turns, messages' state, approvals (and, until a notifier
- * exists, of outbox rows of channel `cli`). Strings returned as char * are the caller's.
+ * exists, of outbox). Strings returned as char * are the caller's.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -86,14 +86,15 @@ enum statement {
 	ST_EVENTS_AFTER,
 	ST_EVENTS_LAST,
 	ST_EVENT_ADD,
-	/* retention: ?1 the first id that is too young, ?2 the same as time, ?3 how many
-	 */
+	/* retention: ids between ?1 and ?2, over before ?3, ?4 of them at most */
+	ST_OUTBOX_UNSENT,
+	ST_OUTBOX_FAIL, /* ?1 its id */
 	ST_TRIM_OUTBOX,
 	ST_TRIM_MESSAGES,
 	ST_TRIM_TURNS,
 	ST_TRIM_SESSIONS,
 	ST_TRIM_APPROVALS,
-	ST_TRIM_EVENTS,
+	ST_TRIM_EVENTS, /* ?1 now, ?2 before when, ?3 how many */
 	ST_COUNT
 };
 

@@ -83,8 +83,8 @@ const struct config_row config_rows[] = {
 { .path = "retention.keep", .type = CONFIG_DURATION, .flags = CONFIG_NEVER,
   .initial = "90d", .min = DAYS(1), .max = DAYS(3650),
   .help = "Messages, answers, turns, conversations, approvals and events are deleted, bit by "
-	  "bit, once they ended so long ago; what is open, waits or is referred to stays. "
-	  "`never` keeps everything." },
+	  "bit, once they ended so long ago; what is open, waits or is referred to stays, but "
+	  "for answers to a channel that nobody serves. `never` keeps everything." },
 
 { .path = "agents.*", .type = CONFIG_TABLE, .check_name = config_check_agent_name,
   .help = "One agent for each such table. `<name>` is a-z, 0-9 and \"-\", a letter first, "

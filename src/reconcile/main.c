@@ -17,6 +17,7 @@
 #include "config.h"
 #include "db.h"
 #include "dirs.h"
+#include "hash.h"
 #include "home.h"
 #include "infifo.h"
 #include "ipc.h"
@@ -148,6 +149,16 @@ add_errors(yyjson_mut_doc *doc, const struct config *c, int error)
 	}
 }
 
+/* What was read, good or not: `berth status` sees by it that the file is another now. */
+static void
+add_hash(yyjson_mut_doc *doc, const struct buf *text)
+{
+	char hash[HASH_TEXT];
+
+	hash_text(hash_bytes(HASH_BEGIN, buf_str(text), text->len), hash);
+	json_add_str(doc, "hash", hash);
+}
+
 static void
 run(bool boot)
 {
@@ -179,6 +190,8 @@ run(bool boot)
 	json_add_str(doc, "file", CONFIG_FILE);
 	json_add_int(doc, "applied_at", wall_ms());
 	json_add_int(doc, "began", began);
+	if (c != NULL)
+		add_hash(doc, &text);
 	if (good) {
 		apply_config(db, c, e.vars, doc, changes);
 		if (file_replace(LAST_GOOD, buf_str(&text), text.len, 0640, 0, 0) == -1)

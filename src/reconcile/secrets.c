@@ -9,10 +9,10 @@
 #include "buf.h"
 #include "config.h"
 #include "dirs.h"
+#include "hash.h"
 #include "log.h"
 #include "paths.h"
 #include "secrets.h"
-#include "spec.h"
 #include "users.h"
 #include "xmalloc.h"
 

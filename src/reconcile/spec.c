@@ -37,16 +37,6 @@ static const struct {
     {"nice", "nice", NUMBER},
 };
 
-uint64_t
-hash_bytes(uint64_t h, const void *data, size_t len)
-{
-	const unsigned char *p = data;
-
-	while (len-- > 0)
-		h = (h ^ *p++) * 1099511628211u;
-	return h;
-}
-
 static void
 add_list(const struct config *c, const char *path, yyjson_mut_doc *doc, const char *as)
 {
@@ -136,8 +126,7 @@ spec_make(const struct config *c, const char *name, char *const *env, uint64_t s
 	add_user(whole, out);
 	add_user(decisive, out);
 	text = json_line(decisive, &len);
-	snprintf(out->hash, sizeof(out->hash), "%016llx",
-	    (unsigned long long)hash_bytes(h, text, len));
+	hash_text(hash_bytes(h, text, len), out->hash);
 	free(text);
 	out->json = json_line(whole, &len);
 }

@@ -4,12 +4,13 @@
 #define SPEC_H
 #include <stdint.h>
 #include <sys/types.h>
+#include "hash.h"
 
 struct config;
 
 struct agent_spec {
-	char *json;    /* all of it */
-	char hash[17]; /* of what needs a restart, and of the secrets' values */
+	char *json;           /* all of it */
+	char hash[HASH_TEXT]; /* of what needs a restart, and of the secrets' values */
 	uid_t uid;
 	gid_t gid;
 	char *user, *home;
@@ -19,7 +20,4 @@ struct agent_spec {
 void spec_make(const struct config *c, const char *name, char *const *env,
     uint64_t secrets, struct agent_spec *out);
 void spec_free(struct agent_spec *s);
-uint64_t hash_bytes(
-    uint64_t h, const void *data, size_t len); /* FNV-1a; begin with HASH_BEGIN */
-#define HASH_BEGIN 1469598103934665603u
 #endif

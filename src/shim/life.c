@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "hooks.h"
 #include "link.h"
 #include "log.h"
@@ -317,6 +318,7 @@ life_run(struct life *l, yyjson_val *run)
 	l->phase = RUNNING;
 	link_started(s->link);
 	watch_registry(l, run);
+	s->folder = folder_new(s->loop, json_str(run, "cwd", "/"), link_folder, s->link);
 }
 
 bool

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "hooks.h"
 #include "ipc.h"
 #include "json.h"
@@ -268,6 +269,32 @@ link_line(const struct tail_line *line, uint64_t id, void *ctx)
 	return call(l, "line", doc, line_answered, id);
 }
 
+/* ---- the folder ---- */
+
+static void
+folder_answered(struct link *l, yyjson_val *answer, uint64_t id)
+{
+	(void)l;
+	(void)id;
+	complain(answer, "folder");
+}
+
+bool
+link_folder(const struct folder_report *r, void *ctx)
+{
+	struct link *l = ctx;
+	yyjson_mut_doc *doc;
+
+	if (!l->greeted)
+		return false;
+	doc = json_object();
+	json_add_str(doc, "why", r->why);
+	json_add_bool(doc, "read_only", r->read_only);
+	json_add_int(doc, "uid", r->uid);
+	json_add_int(doc, "gid", r->gid);
+	return call(l, "folder", doc, folder_answered, 0);
+}
+
 /* ---- notes ---- */
 
 static void
@@ -357,6 +384,7 @@ say_everything(struct link *l)
 
 	notes_flush(s->notes);
 	link_started(l);
+	folder_resend(s->folder);
 	if (s->spool != NULL)
 		spool_rewind(s->spool);
 	registry_resend(s->registry);

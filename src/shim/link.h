@@ -12,6 +12,7 @@
 struct shim;
 struct link;
 struct tail_line;
+struct folder_report;
 
 struct link *link_new(struct shim *s, const char *path); /* connects from the loop */
 void link_free(struct link *l);
@@ -21,6 +22,7 @@ bool link_greeted(const struct link *l); /* connected, and hello is answered */
 bool link_hook(const char *line, size_t len, uint64_t id, void *ctx);
 bool link_registry(const char *text, uint64_t version, void *ctx);
 bool link_line(const struct tail_line *line, uint64_t id, void *ctx);
+bool link_folder(const struct folder_report *r, void *ctx);
 bool link_note(const char *line, void *ctx);
 
 void link_started(struct link *l);

@@ -1,7 +1,7 @@
 /*
  * One shim: what its parts share. main.c makes it, link.c speaks with the launcher,
- * life.c with the agent's process; spool, hooks, registry, tail and notes know nothing of
- * each other.
+ * life.c with the agent's process; spool, hooks, registry, folder, tail and notes know
+ * nothing of each other.
  */
 #ifndef SHIM_H
 #define SHIM_H
@@ -24,6 +24,7 @@ struct shim {
 	struct hooks *hooks;
 	struct tail *tail;
 	struct registry *registry; /* NULL before the start, or if there is none */
+	struct folder *folder;     /* NULL before the start */
 	struct life *life;
 };
 #endif

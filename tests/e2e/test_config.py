@@ -2,6 +2,7 @@
 
 import datetime
 import os
+import re
 
 import pytest
 from berthtest import DEMO_TOML
@@ -103,6 +104,28 @@ def test_unreadable_file_is_named_with_its_reason(boot):
         assert applied.status == 1 and sentence in applied.stdout, applied
         assert why_not(appliance)[0].startswith(sentence) and sentence in appliance.service_log("reconcile")
     assert appliance.configure(DEMO_TOML)["good"] and why_not(appliance) == []
+
+
+def test_changed_file_is_noted_until_it_is_applied(boot):
+    def notes(**options):
+        return [note["what"] for note in appliance.berth("status", check=False, **options)["notes"]]
+
+    appliance = boot(DEMO_TOML)
+    assert notes() == []
+    appliance.write("/data/berth.toml", DEMO_TOML + 'env.EDITOR = "vi"\n', mode=0o640)
+    changed, = notes()
+    assert re.fullmatch(r"berth.toml was changed at \d\d:\d\d and isn't in use yet", changed)
+    assert notes(user=900) == []                    # who may not read it says nothing of it
+    assert appliance.status_of("status", "--quiet") == 0
+    appliance.berth("apply")
+    assert notes() == []
+    appliance.write("/data/berth.toml", BROKEN)
+    assert appliance.status_of("apply") == 1
+    assert notes() == [] and len(why_not(appliance)) == 1       # it was looked at, and said what is wrong
+    appliance.write("/data/berth.toml", DEMO_TOML)
+    assert len(notes()) == 1
+    appliance.restart()
+    assert notes() == [] and why_not(appliance) == []
 
 
 def test_lost_file_comes_back(boot):

@@ -135,6 +135,16 @@ def test_two_commands_lead_to_an_answer_and_the_next_up_goes_on(newcomer, tmp_pa
     assert not kept.exists()
 
 
+def test_folder_that_agents_cannot_write_to_is_said(newcomer, tmp_path):
+    projects = tmp_path / "projects"
+    projects.mkdir()
+    projects.chmod(0o555)
+    newcomer.first_up(BERTH_PROJECTS=str(projects))
+    assert newcomer.just("send", "demo", "--wait", "hello").text == "You said: hello"
+    assert "agent demo can't write to its folder" in newcomer.just("up").output
+    newcomer.just("down", "--forget")
+
+
 def test_hardened_and_under_an_init_it_is_the_same(newcomer, tmp_path):
     """And a berth.toml that is a mount of its own is edited where it is."""
     mine = tmp_path / "berth.toml"

@@ -18,7 +18,8 @@ launcher_limit_OBJ := $(call lt,limit)
 launcher_store_OBJ := $(call lt,message volume store retention)
 launcher_message_OBJ := $(call lt,message volume store)
 launcher_approval_OBJ := $(call lt,approval store message volume)
-launcher_agent_OBJ := $(call lt,agent process approval observe screen store)
+launcher_agent_OBJ := $(call lt,agent process approval observe screen store folder)
+launcher_folder_OBJ := $(call lt,folder message volume store)
 launcher_turn_OBJ := $(call lt,turn message volume store prompt transcript hooks limit conversation driver \
 	driver_claude driver_command driver_demo)
 launcher_deliver_OBJ := $(call lt,deliver message volume store prompt screen turn)
@@ -36,7 +37,7 @@ infifo_OBJ := lttest/lib/infifo.o
 LT_TESTS := launcher_prompt launcher_screen launcher_limit launcher_fifos launcher_tmux \
 	reconcile_spec reconcile_secrets reconcile_rows reconcile_apply users infifo
 LT_WORLDS := launcher_message launcher_ops launcher_approval launcher_agent launcher_turn launcher_deliver
-LT_WORLDS += launcher_store
+LT_WORLDS += launcher_store launcher_folder
 $(patsubst %,$(BUILD)/test/%,$(LT_TESTS) $(LT_WORLDS)): private CPPFLAGS += $(LT_PATHS)
 $(LT_WORLDS:%=$(BUILD)/test/%): private LDFLAGS += $(LT_WRAP)
 $(BUILD)/test/launcher_fifos: private LDFLAGS += -Wl,--wrap=tee,--wrap=fcntl

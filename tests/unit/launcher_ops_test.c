@@ -662,6 +662,27 @@ all_errors_of_the_configuration_are_told(void **state)
 	assert_answered(req, "berth.toml:10: no\\nand at least 41 more\"");
 }
 
+/* What may be meant so alarms nobody. */
+static void
+a_folder_that_cannot_be_written_is_a_note(void **state)
+{
+	struct ipc_req req;
+
+	(void)state;
+	ask(&req, "status", "{}");
+	assert_answered(req, "\"problems\":[],\"notes\":[]");
+	a->folder_why = xstrdup("/projects is on a read-only mount");
+	a->folder_hint = xstrdup("mount it without ro");
+	ask(&req, "status", "{}");
+	assert_answered(req,
+	    "\"problems\":[],\"notes\":[{\"what\":\"agent main can't write to its "
+	    "folder\",\"why\":\"/projects is on a read-only mount\",\"since\":0,"
+	    "\"hint\":\"mount it without ro\",\"agent\":\"main\"}]");
+	a->removed = true;
+	ask(&req, "status", "{}");
+	assert_answered(req, "\"notes\":[]");
+}
+
 int
 main(void)
 {
@@ -681,6 +702,7 @@ main(void)
 	    TEST(a_message_knows_how_many_go_before_it),
 	    TEST(the_worst_problem_comes_first),
 	    TEST(all_errors_of_the_configuration_are_told),
+	    TEST(a_folder_that_cannot_be_written_is_a_note),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,7 +170,7 @@ lists_are_newest_first_and_limited(void **state)
 
 /* ---- retention ---- */
 
-enum { DAY = 86400000 };
+#define DAY INT64_C(86400000)
 static const int64_t KEEP = INT64_C(10) * DAY;
 
 static const char *
@@ -284,7 +284,7 @@ what_is_open_or_referred_to_stays(void **state)
 	const char *running = old_turn(used, 40, 0), *t = old_turn(used, 40, 39),
 		   *late = old_message(t, "answered", 40, 2),
 		   *told = old_message("", "answered", 40, 39),
-		   *untold = old_answer(told, "queued", 39);
+		   *untold = old_answer(told, "queued", 9);
 
 	world_agent("one", NULL, "{}");
 	world_sql("UPDATE agents SET session = '%s'", current);
@@ -302,6 +302,107 @@ what_is_open_or_referred_to_stays(void **state)
 	expect_kept("sessions", current, true);
 	expect_kept("sessions", free_one, false);
 	expect_kept("sessions", newest, true);
+}
+
+/* It kept its message and turn for ever. */
+static void
+an_answer_that_nobody_fetches_is_given_up(void **state)
+{
+	(void)state;
+	const char *t = old_turn(old_session(30), 30, 29),
+		   *m = old_message(t, "answered", 30, 29),
+		   *o = old_answer(m, "queued", 29);
+
+	world_sql("UPDATE outbox SET channel = 'ci'");
+	retention_apply(world.db, 0);
+	expect_kept("outbox", o, true);
+	retention_apply(world.db, KEEP);
+	expect_kept("outbox", o, false);
+	expect_kept("messages", m, false);
+	expect_kept("turns", t, false);
+	assert_string_equal(
+	    world_sql("SELECT entity || id || old || new || cause FROM events"),
+	    world_sql("SELECT 'outbox%squeuedfailednobody served channel ci for "
+		      "retention.keep'",
+		o));
+	retention_apply(world.db, KEEP);
+	assert_string_equal(world_sql("SELECT count(*) FROM events"), "1");
+}
+
+/* Each is an event too: they count as what is deleted does. */
+static void
+answers_are_given_up_bit_by_bit(void **state)
+{
+	(void)state;
+	world_sql(
+	    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+	    "i < 700) INSERT INTO outbox (id, host, agent, channel, kind, state, "
+	    "created_at, text) SELECT printf('00%%024d', i), '', '', 'ci', 'answer', "
+	    "'queued', 1, '' FROM n");
+	retention_apply(world.db, KEEP);
+	assert_string_equal(
+	    world_sql("SELECT count(*) || min(state) || max(state) FROM outbox"),
+	    "700failedqueued");
+	for (int i = 0; i < 3; i++)
+		retention_apply(world.db, KEEP);
+	assert_string_equal(world_sql("SELECT count(*) FROM outbox"), "0");
+	assert_string_equal(world_sql("SELECT count(*) FROM events"), "700");
+}
+
+/* For an hour it was ten years later. Ids never go back, so all that came after is later
+ * still, and nothing was deleted any more. */
+static void
+a_clock_that_was_ahead_holds_up_nothing(void **state)
+{
+	(void)state;
+	enum { AHEAD = -3650 };
+	const char *s = old_session(AHEAD), *t = old_turn(s, AHEAD, 30),
+		   *m = old_message(t, "answered", AHEAD, 29),
+		   *o = old_answer(m, "sent", AHEAD);
+	const char *then = old_message("", "answered", AHEAD, 1),
+		   *young = old_message("", "answered", AHEAD, 9);
+	const char *newest = old_session(AHEAD);
+
+	/* as it was once the clock was right again */
+	world_sql(
+	    "UPDATE outbox SET created_at = %lld", (long long)(world_wall - 29 * DAY));
+	world_sql(
+	    "UPDATE sessions SET started_at = %lld", (long long)(world_wall - 30 * DAY));
+	/* as it was while the clock was ahead */
+	world_sql("UPDATE messages SET ended_at = %lld WHERE id = '%s'",
+	    (long long)(world_wall - AHEAD * DAY), then);
+	world_sql("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+		  "i < 600) INSERT INTO events (at, host, entity, id, actor) SELECT "
+		  "%lld, '', '', 'then', '' FROM n",
+	    (long long)(world_wall - AHEAD * DAY));
+	world_sql("INSERT INTO events (at, host, entity, id, actor) VALUES (%lld, '', "
+		  "'', 'old', ''), (%lld, '', '', 'young', '')",
+	    (long long)(world_wall - 11 * DAY), (long long)(world_wall - 9 * DAY));
+	retention_apply(world.db, KEEP);
+	expect_kept("outbox", o, false);
+	expect_kept("messages", m, false);
+	expect_kept("turns", t, false);
+	expect_kept("sessions", s, false);
+	expect_kept("sessions", newest, true);
+	expect_kept("messages", then, true);
+	expect_kept("messages", young, true);
+	assert_string_equal(
+	    world_sql("SELECT group_concat(DISTINCT id) FROM events"), "then,young");
+}
+
+/* For an hour it was years ago: what was done then is not old, its id says so. */
+static void
+a_clock_that_was_behind_loses_nothing(void **state)
+{
+	(void)state;
+	const char *m = old_message("", "answered", 1, 3000);
+
+	retention_apply(world.db, KEEP);
+	expect_kept("messages", m, true);
+	world_wall += KEEP;
+	retention_apply(world.db, KEEP);
+	expect_kept("messages", m, false);
+	world_wall -= KEEP;
 }
 
 static void
@@ -333,6 +434,10 @@ main(void)
 	    WORLD_TEST(lists_are_newest_first_and_limited),
 	    WORLD_TEST(what_is_over_goes_with_all_that_refers_to_it),
 	    WORLD_TEST(what_is_open_or_referred_to_stays),
+	    WORLD_TEST(an_answer_that_nobody_fetches_is_given_up),
+	    WORLD_TEST(answers_are_given_up_bit_by_bit),
+	    WORLD_TEST(a_clock_that_was_ahead_holds_up_nothing),
+	    WORLD_TEST(a_clock_that_was_behind_loses_nothing),
 	    WORLD_TEST(it_goes_bit_by_bit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@ shim_spool_OBJ := shim/spool.o
 shim_ensure_OBJ := shim/ensure.o
 shim_tail_OBJ := shim/tail.o shim/dirwatch.o shim/ensure.o
 shim_registry_OBJ := shim/registry.o shim/dirwatch.o
+shim_folder_OBJ := shim/folder.o
 shim_shrink_OBJ := shim/shrink.o
 hook_line_OBJ := hook/line.o
 

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/un.h>
 
 #include "buf.h"
@@ -121,7 +122,8 @@ launcher_up(void)
 	static const struct ipc_op ops[] = {{"hello", answer, 1}, {"run", answer, 1},
 	    {"started", answer, 1}, {"hook", answer, 1}, {"registry", answer, 1},
 	    {"line", answer, 1}, {"exited", answer, 1}, {"ask_gone", answer, 1},
-	    {"pending", answer, 1}, {"log", answer, 1}, {NULL, NULL, 0}};
+	    {"folder", answer, 1}, {"pending", answer, 1}, {"log", answer, 1},
+	    {NULL, NULL, 0}};
 	static const struct ipc_handlers handlers = {.ops = ops, .closed = closed};
 
 	t.server = ipc_listen(t.loop, AGENT_SOCK, 0600, &handlers, NULL);
@@ -1072,6 +1074,29 @@ a_folder_in_its_home_is_open_to_it(void **state)
 	assert_int_equal(exit_of(), 7);
 }
 
+/* A launcher that comes back hears it again: it knows nothing. */
+static void
+a_folder_that_cannot_be_written_is_told(void **state)
+{
+	static const char folder[] = "/proc/sys"; /* in a container it is read-only */
+	struct statvfs fs;
+
+	(void)state;
+	if (statvfs(folder, &fs) == -1 || (fs.f_flag & ST_RDONLY) == 0) {
+		print_message("no read-only mount here: skipped\n");
+		return;
+	}
+	run_script_in(HOME, folder, "sleep 60", "");
+	shim_start();
+	await("started", "");
+	await("folder", "\"why\":\"/proc/sys is on a read-only mount\"");
+	launcher_down();
+	forget();
+	launcher_up();
+	assert_non_null(strstr(await("folder", "read-only"), "\"read_only\":true"));
+	assert_null(said("run", "", 0));
+}
+
 int
 main(void)
 {
@@ -1105,6 +1130,7 @@ main(void)
 	    T(a_hook_too_long_for_the_socket_is_cut),
 	    T(the_registry_is_followed),
 	    T(the_transcript_is_followed_to_its_end),
+	    T(a_folder_that_cannot_be_written_is_told),
 	    T(typed_input_can_be_counted),
 	    T(a_file_that_is_no_json_is_kept_and_nothing_started),
 	    T(a_trial_of_a_missing_program_fails),

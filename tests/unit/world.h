@@ -256,6 +256,8 @@ world_agent_free(struct agent *a)
 	free(a->name);
 	free(a->hash);
 	free(a->reason);
+	free(a->folder_why);
+	free(a->folder_hint);
 	free(a->exit_error);
 	free(a->transcript);
 	free(a);

@@ -121,6 +121,7 @@ def environment(options, program, work):
         "BERTH_PROGRAM": program,
         "BERTH_RUN_DIR": os.path.join(work, "run"),
         "BERTH_SCAN_DIR": os.path.join(work, "s6"),
+        "BERTH_CONFIG_FILE": os.path.join(work, "berth.toml"),
         "GOLDEN": HERE,
         "WORK": work,
         "HOME": work,
