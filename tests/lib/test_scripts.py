@@ -496,6 +496,7 @@ def test_another_name_has_choices_of_its_own(recipes):
     recipes.run("up", BERTH_PROJECTS="/tmp")
     assert recipes.run("up", BERTH_NAME="second").returncode == 0
     assert "second-projects:/projects" in recipes.started()
+    assert {"BERTH_NAME=second", "BERTH_IMAGE=localhost/an-image", "BERTH_PROJECTS=second-projects"} <= set(recipes.started())
 
 
 def test_without_its_file_the_container_tells(recipes):

@@ -4,3 +4,4 @@ cli_when_OBJ := cli/when.o
 cli_args_OBJ := cli/args.o cli/cli.o cli/exits.o cli/out.o cli/text.o cli/when.o cli/now.o
 cli_turn_OBJ := cli/turn.o cli/out.o cli/text.o cli/when.o
 cli_doctor_OBJ := cli/doctor_volume.o cli/when.o
+cli_container_OBJ := cli/container.o
