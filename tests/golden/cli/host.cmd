@@ -1,6 +1,5 @@
 #env PUID=1234
 #env PGID=1235
-#env BERTH_NAME=berth
 # in a container of a user, then in one of root's
 echo '         0       1000          1' > uid_map
 export BERTH_UID_MAP="$PWD/uid_map"
