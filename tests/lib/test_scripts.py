@@ -402,6 +402,7 @@ info*Rootless*) echo false ;;
 run*)
     for word; do printf '%s\\n' "$word"; done > "$ENGINE_DIR/run"
     env > "$ENGINE_DIR/environment" ;;
+image*alpine*) exit 1 ;;
 rm*) [ "$2" = -f ] || rm -f "$ENGINE_DIR/run" ;;
 container*)
     grep -qsxF "$last" "$ENGINE_DIR/run" || exit 1
@@ -543,6 +544,33 @@ def test_a_command_runs_where_berth_is_built(recipes):
     words = recipes.started()
     assert words[words.index("-w") + 1] == str(recipes.checkout)
     assert f"{recipes.checkout}:{recipes.checkout}" in words and words[-3:] == ["localhost/an-image", "make", "a b"]
+
+
+DOCKER = 'case $1 in --version) echo "Docker version 28.5.1, build e180ab8" ;; *) exit 1 ;; esac'
+
+
+def test_doctor_starts_and_installs_nothing(recipes):
+    (recipes.root.bin / "podman").unlink()
+    recipes.root.stand_in("apt-get")
+    ran = recipes.run("doctor")
+    assert ran.returncode == 1
+    if Path("/etc/debian_version").exists():
+        assert "no container engine is there; `./just up` would install podman" in ran.stderr
+    for name, body in ("docker", DOCKER), ("dockerd", "sleep 60"):
+        recipes.root.stand_in(name, body)
+    ran = recipes.run("doctor")
+    assert ran.returncode == 1
+    assert "docker is installed, its daemon isn't running; `./just up` would start it" in ran.stderr
+    assert "client 28.5.1, its daemon isn't running" in ran.stdout
+    assert not [line for line in recipes.root.calls() if line.startswith(("apt-get", "dockerd"))]
+
+
+def test_doctor_fetches_no_image(recipes):
+    """The engine has none, and its registry has Alpine's."""
+    ran = recipes.run("doctor")
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^base +docker.io/library/alpine:", ran.stdout, re.M) and re.search(r"^registry +answers", ran.stdout, re.M)
+    assert not [line for line in recipes.root.calls() if "pull" in line.split()]
 
 
 def test_an_edited_configuration_is_not_lost(recipes):
