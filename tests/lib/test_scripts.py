@@ -261,7 +261,7 @@ def test_a_service_says_when_it_is_ready(root, name):
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_the_end_is_orderly(root, name):
     assert root.run(root.script(service(".s6-svscan", name))).returncode == 0
-    assert [line.split()[0] for line in root.calls()] == ["s6-svc", "s6-svwait", "s6-svscanctl"]
+    assert [line.split()[:2] for line in root.calls()] == [["s6-svc", "-O"], ["s6-svwait", "-D"], ["s6-svscanctl", "-t"]]
 
 
 def test_after_a_crash_the_services_go_on(root):
