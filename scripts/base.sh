@@ -24,6 +24,11 @@ pull() {
 	return 1
 }
 
+# Would it have it? A registry is asked, and sends no image.
+offered() {
+	bounded 60 "$ENGINE" manifest inspect "$1" > /dev/null 2>&1 && rm -f "$cache/no-registry"
+}
+
 # The Debian mirror that this machine uses itself; nothing when it isn't Debian
 mirror() { mirrors | awk '$1 ~ "^https?://.*/debian/?$" { print $1; exit }'; }
 
@@ -56,14 +61,19 @@ make_debian() {
 	engine import --change 'CMD ["bash"]' "$tar" "$debian" > /dev/null 2>&1
 }
 
+case ${1:-} in
+'') plan= ;;
+--plan) plan=yes ;;
+*) die "usage: base.sh [--plan]" ;;
+esac
 mkdir -p "$cache"
 engine_find
 if [ -n "${BERTH_BASE:-}" ]; then
 	echo "$BERTH_BASE"
-elif present "$alpine" || pull "$alpine"; then
+elif present "$alpine" || if [ -n "$plan" ]; then offered "$alpine"; else pull "$alpine"; fi; then
 	echo "$alpine"
 else
 	debian=${BERTH_DEBIAN_TAG:-$debian}
-	present "$debian" || [ "${1:-}" = --plan ] || make_debian
+	present "$debian" || [ -n "$plan" ] || make_debian
 	echo "$debian"
 fi

@@ -59,10 +59,12 @@ dockerd_try() {
 	return 1
 }
 
+docker_startable() { docker_is_docker && [ "$(id -u)" = 0 ] && have dockerd; }
+
 # Docker is installed and its daemon isn't running. Without an init system we are the init system; the
 # daemon's own words say which feature of the kernel it misses.
 docker_start() {
-	[ "$(id -u)" = 0 ] && have dockerd || return 1
+	docker_startable || return 1
 	if systemd_runs; then
 		systemctl start docker && docker_answers
 		return
@@ -111,7 +113,8 @@ install_hint() {
 	echo "install Podman (https://podman.io) or Docker (https://docs.docker.com/engine/install)"
 }
 
-# An engine that is wanted and answers, else one that can be made to
+# An engine that is wanted and answers, else one that can be made to; nothing is started or installed
+# where $engine_as_it_is is set
 engine_choose() {
 	case ${BERTH_ENGINE:-} in
 	'' | docker | podman) ;;
@@ -125,7 +128,8 @@ engine_choose() {
 				return
 			fi
 		done
-		if [ "${BERTH_ENGINE:-docker}" = docker ] && docker_is_docker && docker_start; then
+		[ -z "${engine_as_it_is:-}" ] || break
+		if [ "${BERTH_ENGINE:-docker}" = docker ] && docker_start; then
 			ENGINE=docker
 			return
 		fi
@@ -134,7 +138,19 @@ engine_choose() {
 	engine_complain
 }
 
+# What `up` would do about there being none; fails where it could do nothing
+engine_remedy() {
+	if [ "${BERTH_ENGINE:-docker}" = docker ] && docker_startable; then
+		echo "docker is installed, its daemon isn't running; \`./just up\` would start it"
+	elif apt_allowed && ! have "${BERTH_ENGINE:-podman}"; then
+		echo "no container engine is there; \`./just up\` would install ${BERTH_ENGINE:-podman}"
+	else
+		return 1
+	fi
+}
+
 engine_complain() {
+	if [ -n "${engine_as_it_is:-}" ] && remedy=$(engine_remedy); then die "$remedy"; fi
 	if docker_is_docker && docker version 2>&1 | grep -qi 'permission denied'; then
 		die "this user may not talk to Docker: run with sudo, or add the user to the group docker"
 	fi

@@ -13,6 +13,7 @@
 #include "agents.h"
 #include "args.h"
 #include "cmd.h"
+#include "container.h"
 #include "json.h"
 #include "paths.h"
 #include "proc.h"
@@ -26,8 +27,7 @@ check_terminal(const struct cli *cli)
 	if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
 		return CLI_OK;
 	return cli_fail(cli, CLI_USAGE, "no-terminal",
-	    "run it with one: podman exec -it NAME berth attach (docker: the same), or "
-	    "./just attach",
+	    container_hint("run it with one: ", " attach, or ./just attach"),
 	    "attach needs a terminal, and this isn't one");
 }
 
@@ -39,7 +39,7 @@ check_user(const struct cli *cli)
 	if (uid == 0 || uid == UID_TMUX)
 		return CLI_OK;
 	return cli_fail(cli, CLI_FORBIDDEN, NULL,
-	    "podman exec -it NAME berth attach comes as root",
+	    container_hint("", " attach comes as root"),
 	    "only root may attach: the terminals belong to another user");
 }
 
@@ -196,8 +196,8 @@ const struct command cmd_attach = {
 	    "somebody types.\n"
 	    "\n"
 	    "Several people may look at once, each at the agent of his choice. It needs "
-	    "a terminal: podman "
-	    "exec -it. Ctrl-p is podman's and docker's own key: press it twice.",
+	    "a terminal: exec "
+	    "-it. Ctrl-p is podman's and docker's own key: press it twice.",
     .options = attach_options,
     .what = WHAT_AGENT,
     .min_words = 0,

@@ -8,7 +8,7 @@
 #include "json.h"
 #include "log.h"
 
-/* Where `berth` is a function around `podman exec -i`, the command would read what is
+/* Where `berth` is a function around `docker exec -i`, the command would read what is
  * typed meanwhile. */
 static const char ask_names[] = "berth ls --names < /dev/null 2> /dev/null";
 
@@ -337,7 +337,7 @@ const struct command cmd_completion = {
     .help = "Prints a script for the shell. On the machine that runs the container, for "
 	    "example:\n"
 	    "\n"
-	    "    berth() { podman exec -i berth berth \"$@\"; }\n"
+	    "    berth() { docker exec -i berth berth \"$@\"; }    # or podman\n"
 	    "    source <(berth completion bash)",
     .words = completion_words,
     .what = WHAT_WORDS,

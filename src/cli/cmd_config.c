@@ -9,6 +9,7 @@
 #include "cmd.h"
 #include "config.h"
 #include "configfile.h"
+#include "container.h"
 #include "json.h"
 #include "paths.h"
 #include "text.h"
@@ -20,7 +21,7 @@ fail_read(const struct cli *cli, const char *path)
 	const char *hint, *what = config_unreadable(error, &hint);
 
 	if (error == EACCES)
-		hint = "root may read it: podman exec berth berth config ...";
+		hint = container_hint("root may read it: ", " config ...");
 	return cli_fail(cli, error == EACCES ? CLI_FORBIDDEN : CLI_NOT_FOUND,
 	    "cannot-read", hint, "%s: %s", path, what);
 }

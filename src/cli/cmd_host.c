@@ -15,18 +15,25 @@
 #include "args.h"
 #include "buf.h"
 #include "cmd.h"
+#include "container.h"
 #include "host.h"
 #include "json.h"
 
 enum { MAX_FILE = 1 << 16 };
 
+struct choice {
+	const char *value, *from; /* the option or variable that says so */
+};
+
 struct host {
 	const struct cli *cli;
 	const struct host_kind *kind;
-	const char *name, *image, *projects, *home;
+	struct choice name, image, projects;
+	const char *home;
 	unsigned uid, gid;
 	bool inside, root; /* root: the container is root's, not a user's */
-	struct buf file, text;
+	bool guessed;      /* nothing tells its name */
+	struct buf file, text, own_projects;
 };
 
 /* ---- filling in ---- */
@@ -43,8 +50,10 @@ add_userns(struct buf *out, const struct host *h)
 static void
 add_volume(struct buf *out, const struct host *h)
 {
-	if (h->projects[0] != '/')
-		buf_addf(out, "  %s:\n    name: %s\n", h->projects, h->projects);
+	const char *projects = h->projects.value;
+
+	if (projects[0] != '/')
+		buf_addf(out, "  %s:\n    name: %s\n", projects, projects);
 }
 
 static void
@@ -52,8 +61,8 @@ fill_one(struct buf *out, const struct host *h, const char *word, size_t len)
 {
 	const struct {
 		const char *word, *value;
-	} values[] = {{"NAME", h->name}, {"IMAGE", h->image}, {"PROJECTS", h->projects},
-	    {"HOME", h->home}};
+	} values[] = {{"NAME", h->name.value}, {"IMAGE", h->image.value},
+	    {"PROJECTS", h->projects.value}, {"HOME", h->home}};
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
 		if (strlen(values[i].word) == len &&
@@ -96,32 +105,42 @@ safe(const char *text, const char *more)
 	return true;
 }
 
+/* A whole path, or a volume's name; without what systemd, YAML or a shell would read. */
+static bool
+projects_valid(const char *projects)
+{
+	return projects[0] == '/' ? safe(projects, "_.-/+")
+				  : container_name_valid(projects);
+}
+
 static int
 check(const struct host *h)
 {
-	if (!safe(h->name, "_.-") || strchr("_.-", h->name[0]) != NULL)
-		return cli_fail(h->cli, CLI_USAGE, NULL, "letters, digits, _ . and -",
-		    "--name: \"%s\" is not a container's name", h->name);
-	if (!safe(h->image, "_.-/:@") || h->image[0] == '\0')
-		return cli_fail(h->cli, CLI_USAGE, NULL, NULL,
-		    "--image: \"%s\" is not an image's name", h->image);
-	if (!safe(h->projects, "_.-/+") || h->projects[0] == '\0')
+	if (!container_name_valid(h->name.value))
+		return cli_fail(h->cli, CLI_USAGE, NULL,
+		    "letters, digits, _ . and -, the first a letter or digit; --name "
+		    "gives another",
+		    "%s: \"%s\" is not a container's name", h->name.from, h->name.value);
+	if (!safe(h->image.value, "_.-/:@") || h->image.value[0] == '\0')
+		return cli_fail(h->cli, CLI_USAGE, NULL, "--image gives another",
+		    "%s: \"%s\" is not an image's name", h->image.from, h->image.value);
+	if (!projects_valid(h->projects.value))
 		return cli_fail(h->cli, CLI_USAGE, NULL,
 		    "a whole path without blanks and special characters, or the name of "
-		    "a volume",
-		    "--projects: \"%s\" can't be written into these files", h->projects);
+		    "a volume; --projects gives another",
+		    "%s: \"%s\" can't be written into these files", h->projects.from,
+		    h->projects.value);
 	return CLI_OK;
 }
 
-/* Inside, Podman says so in the environment, and in a file that a tmpfs on /run hides. */
+/* What started this container; on the machine, what is there. */
 static bool
 podman_in_use(void)
 {
-	const char *container = getenv("container");
+	const char *engine = container_engine();
 
-	return (container != NULL && strcmp(container, "podman") == 0) ||
-	       access("/run/.containerenv", F_OK) == 0 ||
-	       access("/usr/bin/podman", X_OK) == 0;
+	return engine == NULL ? access("/usr/bin/podman", X_OK) == 0
+			      : strcmp(engine, "podman") == 0;
 }
 
 /* The one asked for; else what this machine has, or what runs this container. */
@@ -175,19 +194,34 @@ whole_map(void)
 	return read && inner == 0 && outer == 0 && count == UINT_MAX;
 }
 
+/* The option `--name` before the variable BERTH_NAME, which this container's start has
+ * set, before what is usual. */
+static struct choice
+choice(const struct args *args, const char *option, const char *variable,
+    const char *otherwise)
+{
+	const char *value = args_get(args, option + strlen("--"));
+
+	if (value != NULL)
+		return (struct choice){value, option};
+	return (struct choice){or_else(getenv(variable), otherwise), variable};
+}
+
 static void
 look_around(struct host *h, const struct args *args)
 {
-	h->inside = access("/run/berth", F_OK) == 0 ||
-		    access("/run/.containerenv", F_OK) == 0 ||
-		    access("/.dockerenv", F_OK) == 0;
+	h->inside = container_here();
 	h->root = h->inside ? whole_map() : geteuid() == 0;
 	h->uid = number("PUID", h->inside || h->root ? 1000 : (unsigned)getuid());
 	h->gid = number("PGID", h->inside || h->root ? 1000 : (unsigned)getgid());
 	h->home = h->inside ? "~" : or_else(getenv("HOME"), "/root");
-	h->name = or_else(args_get(args, "name"), "berth");
-	h->image = or_else(args_get(args, "image"), "localhost/berth:latest");
-	h->projects = or_else(args_get(args, "projects"), "berth-projects");
+	h->guessed = args_get(args, "name") == NULL && container_name() == NULL;
+	h->name =
+	    choice(args, "--name", "BERTH_NAME", or_else(container_name(), "berth"));
+	buf_addf(&h->own_projects, "%s-projects", h->name.value);
+	h->image = choice(args, "--image", "BERTH_IMAGE", "localhost/berth:latest");
+	h->projects =
+	    choice(args, "--projects", "BERTH_PROJECTS", buf_str(&h->own_projects));
 }
 
 /* ---- saving ---- */
@@ -270,6 +304,10 @@ print_text(const struct host *h)
 {
 	struct out out = h->cli->out, err = h->cli->err;
 
+	if (h->guessed)
+		out_printf(&err,
+		    "# Nothing tells how the container is called: %s, or say --name\n",
+		    h->name.value);
 	if (h->kind->user_file == NULL)
 		out_puts(&err, "# Run on the host:\n");
 	else
@@ -339,6 +377,7 @@ host_exec(struct cli *cli, const struct args *args)
 		status = install(&h, args_has(args, "print"));
 	buf_free(&h.file);
 	buf_free(&h.text);
+	buf_free(&h.own_projects);
 	return status;
 }
 
@@ -349,10 +388,9 @@ static const struct cli_option host_options[] = {
     {0, "systemd", NULL, "a systemd unit around docker run", WHAT_NONE},
     {0, "launchd", NULL, "a launchd agent for macOS, an example", WHAT_NONE},
     {0, "print", NULL, "print it, write nothing", WHAT_NONE},
-    {0, "name", "NAME", "the container (default berth)", WHAT_NONE},
-    {0, "image", "IMAGE", "its image (default localhost/berth:latest)", WHAT_NONE},
-    {0, "projects", "FOLDER",
-	"what the agents work on (default the volume berth-projects)", WHAT_FILE},
+    {0, "name", "NAME", "the container; NAME-data is its volume", WHAT_NONE},
+    {0, "image", "IMAGE", "its image", WHAT_NONE},
+    {0, "projects", "FOLDER", "what the agents work on", WHAT_FILE},
     {0, NULL, NULL, NULL, WHAT_NONE},
 };
 static const char *const host_words[] = {"install", NULL};
@@ -368,6 +406,11 @@ const struct command cmd_host = {
 	    "machine itself it writes the file, unless another one is there. Without a "
 	    "kind it takes Podman where "
 	    "that is in use, else Compose.\n"
+	    "\n"
+	    "Name, image and projects are this container's own, as `./just up` and the "
+	    "compose file told it "
+	    "(BERTH_NAME, BERTH_IMAGE, BERTH_PROJECTS), else as its hostname says; else "
+	    "berth, localhost/berth:latest and the volume NAME-projects.\n"
 	    "\n"
 	    "    podman exec berth berth host install --podman > "
 	    "~/.config/containers/systemd/berth.container",

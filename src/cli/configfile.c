@@ -18,7 +18,7 @@ enum { ENV_MAX = 1 << 22 };
 extern char **environ;
 
 /* What the container was started with, NUL after each. Without that file (another user,
- * another place) our own, which podman exec makes nearly the same. */
+ * another place) our own, which an exec makes nearly the same. */
 static char **
 environment(struct buf *file)
 {

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "configfile.h"
+#include "container.h"
 #include "db.h"
 #include "doctor.h"
 #include "paths.h"
@@ -32,7 +33,7 @@ doctor_users(const struct cli *cli, struct finding *f)
 		if (pw == NULL) {
 			buf_addf(&f->text, "no user %s", users[i].name);
 			doctor_say(f, DOCTOR_BAD,
-			    "is this the container? podman exec -it berth berth doctor");
+			    container_hint("is this the container? ", " doctor"));
 		} else {
 			buf_addf(&f->text, "%s is %d", users[i].name, (int)pw->pw_uid);
 			if (pw->pw_uid != users[i].uid)
@@ -42,8 +43,7 @@ doctor_users(const struct cli *cli, struct finding *f)
 	}
 	buf_addf(&f->text, ", this is %d", (int)geteuid());
 	if (geteuid() != 0)
-		doctor_say(
-		    f, DOCTOR_WARN, "root sees more: podman exec -it berth berth doctor");
+		doctor_say(f, DOCTOR_WARN, container_hint("root sees more: ", " doctor"));
 }
 
 static const struct socket_row {

@@ -8,6 +8,7 @@
 
 #include "config.h"
 #include "configfile.h"
+#include "container.h"
 #include "doctor.h"
 #include "fstype.h"
 #include "paths.h"
@@ -20,8 +21,7 @@ static void
 not_there(struct finding *f, const char *path)
 {
 	buf_addf(&f->text, "%s: %s", path, strerror(errno));
-	doctor_say(
-	    f, DOCTOR_BAD, "is this the container? podman exec -it berth berth doctor");
+	doctor_say(f, DOCTOR_BAD, container_hint("is this the container? ", " doctor"));
 }
 
 /* Who may not read it isn't told: init, which may, has let it start. */

@@ -13,6 +13,7 @@
 
 #include "cli.h"
 #include "clock.h"
+#include "container.h"
 #include "ipc.h"
 #include "json.h"
 #include "xmalloc.h"
@@ -99,9 +100,9 @@ static int
 fail_forbidden(const struct launcher *l)
 {
 	return cli_fail(l->cli, CLI_FORBIDDEN, NULL,
-	    "root may, and members of group berth: `podman exec berth berth ...` comes "
-	    "as root. An agent "
-	    "talks to berth through its own tools instead",
+	    container_hint("root may, and members of group berth: `",
+		" ...` comes as root. An agent talks to berth through its own tools "
+		"instead"),
 	    "this user may not connect to %s", l->path);
 }
 
@@ -121,9 +122,9 @@ fail_down(const struct launcher *l, int error)
 		    l->patience_ms / 1000);
 	return cli_fail(l->cli, CLI_DOWN, NULL,
 	    error == ENOENT
-		? "is this the container, and is it up? `./just up` starts it; on the "
-		  "host: "
-		  "podman exec -it berth berth ..."
+		? container_hint("is this the container, and is it up? `./just up` "
+				 "starts it; on the host: ",
+		      " ...")
 		: "`berth status` shows the services; `./just logs` what they said",
 	    "the launcher isn't running: %s: %s", l->path, strerror(error));
 }

@@ -82,6 +82,7 @@ def test_stop_asks_all_agents_ends_in_time_and_the_next_start_goes_on(appliance,
         appliance.wait(lambda: not appliance.running(), 30, "it ends")
         assert appliance.inspect("{{.State.ExitCode}}") == "0"
     assert time.monotonic() - begun < STOP_MAX_S
+    assert "s6-ftrigrd" not in appliance.logs()
     for name in "idle", "busy":
         assert hook_events(appliance, sessions[name])[-1] == ("SessionEnd", "other")
     for name in "polite", "stubborn":

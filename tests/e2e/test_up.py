@@ -157,6 +157,10 @@ def test_hardened_and_under_an_init_it_is_the_same(newcomer, tmp_path):
     assert bin(int(bounding, 16)).count("1") == 6
     assert newcomer.engine("exec", newcomer.name, "grep", "-c", "^NoNewPrivs:.1", "/proc/1/status").text == "1"
     assert newcomer.just("send", "demo", "--wait", "hello").text == "You said: hello"
+    install = newcomer.just("berth", "host", "install", "--docker").text
+    for words in (f" --name {newcomer.name} ", f" -v {newcomer.name}-data:/data -v {newcomer.name}-projects:/projects ",
+                  f" {newcomer.image}\n"):
+        assert words in install + "\n"
 
     newcomer.just("config", EDITOR="sed -i s/agents.demo/agents.other/")
     assert mine.read_text() == '[agents.other]\ndriver = "demo"\n'

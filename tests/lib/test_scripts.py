@@ -269,7 +269,7 @@ def test_a_service_says_when_it_is_ready(root, name):
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_the_end_is_orderly(root, name):
     assert root.run(root.script(service(".s6-svscan", name))).returncode == 0
-    assert [line.split()[0] for line in root.calls()] == ["s6-svc", "s6-svwait", "s6-svscanctl"]
+    assert [line.split()[:2] for line in root.calls()] == [["s6-svc", "-O"], ["s6-svwait", "-D"], ["s6-svscanctl", "-t"]]
 
 
 def test_after_a_crash_the_services_go_on(root):
@@ -449,6 +449,7 @@ unshare*) echo "0 100000 65536" ;;
 run*)
     for word; do printf '%s\\n' "$word"; done > "$ENGINE_DIR/run"
     env > "$ENGINE_DIR/environment" ;;
+image*alpine*) exit 1 ;;
 rm*) [ "$2" = -f ] || rm -f "$ENGINE_DIR/run" ;;
 container*)
     grep -qsxF "$last" "$ENGINE_DIR/run" || exit 1
@@ -546,6 +547,7 @@ def test_another_name_has_choices_of_its_own(recipes):
     recipes.run("up", BERTH_PROJECTS="/tmp")
     assert recipes.run("up", BERTH_NAME="second").returncode == 0
     assert "second-projects:/projects" in recipes.started()
+    assert {"BERTH_NAME=second", "BERTH_IMAGE=localhost/an-image", "BERTH_PROJECTS=second-projects"} <= set(recipes.started())
 
 
 def test_without_its_file_the_container_tells(recipes):
@@ -635,6 +637,33 @@ def test_a_command_runs_where_berth_is_built(recipes):
     words = recipes.started()
     assert words[words.index("-w") + 1] == str(recipes.checkout)
     assert f"{recipes.checkout}:{recipes.checkout}" in words and words[-3:] == ["localhost/an-image", "make", "a b"]
+
+
+DOCKER = 'case $1 in --version) echo "Docker version 28.5.1, build e180ab8" ;; *) exit 1 ;; esac'
+
+
+def test_doctor_starts_and_installs_nothing(recipes):
+    (recipes.root.bin / "podman").unlink()
+    recipes.root.stand_in("apt-get")
+    ran = recipes.run("doctor")
+    assert ran.returncode == 1
+    if Path("/etc/debian_version").exists():
+        assert "no container engine is there; `./just up` would install podman" in ran.stderr
+    for name, body in ("docker", DOCKER), ("dockerd", "sleep 60"):
+        recipes.root.stand_in(name, body)
+    ran = recipes.run("doctor")
+    assert ran.returncode == 1
+    assert "docker is installed, its daemon isn't running; `./just up` would start it" in ran.stderr
+    assert "client 28.5.1, its daemon isn't running" in ran.stdout
+    assert not [line for line in recipes.root.calls() if line.startswith(("apt-get", "dockerd"))]
+
+
+def test_doctor_fetches_no_image(recipes):
+    """The engine has none, and its registry has Alpine's."""
+    ran = recipes.run("doctor")
+    assert ran.returncode == 0, ran.stderr
+    assert re.search(r"^base +docker.io/library/alpine:", ran.stdout, re.M) and re.search(r"^registry +answers", ran.stdout, re.M)
+    assert not [line for line in recipes.root.calls() if "pull" in line.split()]
 
 
 def test_an_edited_configuration_is_not_lost(recipes):

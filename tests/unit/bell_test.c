@@ -1,26 +1,14 @@
-#include "unit.h"
+#include "testloop.h"
 
 #include <errno.h>
 #include <sys/stat.h>
 
 #include "buf.h"
 #include "ipc.h"
-#include "loop.h"
 
-enum { TOO_LONG_MS = 10000 };
-
-static struct loop *loop;
-static struct timer *watchdog;
 static struct bell *bell;
 static struct buf seen;
 static char dir[64];
-
-static void
-too_long(void *arg)
-{
-	(void)arg;
-	loop_stop(loop, -1);
-}
 
 static void
 on_topic(const char *topic, void *ctx)
@@ -40,9 +28,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	loop = loop_new();
-	watchdog = timer_new(loop, too_long, NULL);
-	timer_in(watchdog, TOO_LONG_MS);
+	loop_begin();
 	unit_tmpdir(dir);
 	bell = bell_listen(loop, dir, "launcher", on_topic, &bell);
 	return 0;
@@ -55,8 +41,7 @@ teardown(void **state)
 	bell_free(bell);
 	bell = NULL;
 	buf_free(&seen);
-	timer_free(watchdog);
-	loop_free(loop);
+	loop_end();
 	unit_rmdir(dir);
 	return 0;
 }

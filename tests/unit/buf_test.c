@@ -1,28 +1,10 @@
-#include "unit.h"
+#include "tmpdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "buf.h"
-
-static char dir[64];
-
-static int
-setup(void **state)
-{
-	(void)state;
-	unit_tmpdir(dir);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	unit_rmdir(dir);
-	return 0;
-}
 
 static void
 write_file(const char *path, const void *bytes, size_t len)
@@ -143,9 +125,8 @@ main(void)
 	    cmocka_unit_test(grows_and_stays_terminated),
 	    cmocka_unit_test(front_is_cut),
 	    cmocka_unit_test(taking_gives_the_memory_away),
-	    cmocka_unit_test_setup_teardown(
-		a_file_is_read_up_to_its_limit, setup, teardown),
-	    cmocka_unit_test_setup_teardown(only_a_regular_file_is_read, setup, teardown),
+	    DIR_TEST(a_file_is_read_up_to_its_limit),
+	    DIR_TEST(only_a_regular_file_is_read),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

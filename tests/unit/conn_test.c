@@ -1,16 +1,10 @@
-#include "unit.h"
+#include "testloop.h"
 
 #include <fcntl.h>
 #include <sys/socket.h>
 
 #include "buf.h"
 #include "conn.h"
-#include "loop.h"
-
-enum { TOO_LONG_MS = 10000 };
-
-static struct loop *loop;
-static struct timer *watchdog;
 
 /* One conn under test: what came is written down, "line|line|", and the loop stops at
  * `stop_at` lines. */
@@ -22,13 +16,6 @@ static struct subject {
 	int gone; /* -1, or the enum conn_why */
 	void (*on_line)(struct conn *c);
 } it;
-
-static void
-too_long(void *arg)
-{
-	(void)arg;
-	loop_stop(loop, -1);
-}
 
 static void
 on_line(struct conn *c, char *line, size_t len, void *arg)
@@ -66,9 +53,7 @@ setup(void **state)
 	int ends[2];
 
 	(void)state;
-	loop = loop_new();
-	watchdog = timer_new(loop, too_long, NULL);
-	timer_in(watchdog, TOO_LONG_MS);
+	loop_begin();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
 	it = (struct subject){.peer = ends[1], .gone = -1};
 	it.conn = conn_new(loop, ends[0], ends[0], &handlers, &it);
@@ -83,8 +68,7 @@ teardown(void **state)
 	if (it.peer >= 0)
 		close(it.peer);
 	buf_free(&it.seen);
-	timer_free(watchdog);
-	loop_free(loop);
+	loop_end();
 	return 0;
 }
 

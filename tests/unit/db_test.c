@@ -1,5 +1,5 @@
 /* The database layer, on tables of the test's own beside the product's `events`. */
-#include "unit.h"
+#include "tmpdir.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -13,7 +13,7 @@
 #include "log.h"
 #include "sql.h"
 
-static char dir[64], path[128], said[4096];
+static char path[128], said[4096];
 
 /* ---- the service under test ---- */
 
@@ -111,9 +111,8 @@ expect_raw(const char *query, const char *expected)
 static int
 setup_empty(void **state)
 {
-	(void)state;
 	log_init("unit");
-	unit_tmpdir(dir);
+	dir_setup(state);
 	snprintf(path, sizeof(path), "%s/berth.db", dir);
 	return 0;
 }
@@ -134,14 +133,6 @@ setup(void **state)
 	    "CREATE TABLE cargo (bytes BLOB) STRICT;"
 	    "CREATE TABLE others (name TEXT) STRICT;"
 	    "INSERT INTO counter VALUES (0);");
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	unit_rmdir(dir);
 	return 0;
 }
 
@@ -1097,8 +1088,8 @@ what_is_no_database_is_said_to_be_damaged(void **state)
 int
 main(void)
 {
-#define DB_TEST(f)    cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define EMPTY_TEST(f) cmocka_unit_test_setup_teardown(f, setup_empty, teardown)
+#define DB_TEST(f)    cmocka_unit_test_setup_teardown(f, setup, dir_teardown)
+#define EMPTY_TEST(f) cmocka_unit_test_setup_teardown(f, setup_empty, dir_teardown)
 	const struct CMUnitTest tests[] = {
 	    DB_TEST(values_come_back_as_they_went),
 	    DB_TEST(one_value_or_what_is_said_otherwise),

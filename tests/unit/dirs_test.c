@@ -1,5 +1,5 @@
 /* Directories and files that root makes for others: links are never followed. */
-#include "unit.h"
+#include "tmpdir.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,35 +7,6 @@
 
 #include "buf.h"
 #include "dirs.h"
-
-static char dir[64];
-
-static int
-setup(void **state)
-{
-	(void)state;
-	unit_tmpdir(dir);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	unit_rmdir(dir);
-	return 0;
-}
-
-static const char *
-in(const char *name)
-{
-	static char path[4][128];
-	static int turn;
-	char *to = path[turn++ % 4];
-
-	snprintf(to, sizeof(path[0]), "%s/%s", dir, name);
-	return to;
-}
 
 static void
 assert_is(const char *path, mode_t type, mode_t mode, uid_t uid, gid_t gid)
@@ -57,16 +28,6 @@ assert_holds(const char *path, const char *text)
 	assert_int_equal(buf_read_file(&b, path, 1 << 20), 0);
 	assert_string_equal(buf_str(&b), text);
 	buf_free(&b);
-}
-
-static void
-put(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
 }
 
 static void
@@ -95,7 +56,7 @@ what_is_no_directory_is_an_error(void **state)
 	assert_int_equal(mkdir(in("real"), 0700), 0);
 	assert_int_equal(symlink("real", in("link")), 0);
 	assert_int_equal(symlink("nowhere", in("dangling")), 0);
-	put(in("file"), "x");
+	unit_put(in("file"), "x");
 	errno = 0;
 	assert_int_equal(dir_ensure(in("link"), 0777, 1000, 1000), -1);
 	assert_int_equal(errno, ENOTDIR);
@@ -133,8 +94,8 @@ a_directory_is_handed_over_with_its_files(void **state)
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(dir_ensure(in("d"), 0700, 1000, 1000), 0);
 	assert_int_equal(hand_over(1001), 0); /* empty */
-	put(in("d/hooks"), "kept");
-	put(in("d/lock"), "");
+	unit_put(in("d/hooks"), "kept");
+	unit_put(in("d/lock"), "");
 	own(in("d/hooks"), 1000);
 	own(in("d/lock"), 1000);
 	assert_int_equal(chmod(in("d/hooks"), 0600), 0);
@@ -143,7 +104,7 @@ a_directory_is_handed_over_with_its_files(void **state)
 	assert_is(in("d/hooks"), S_IFREG, 0600, 1001, 1001);
 	assert_holds(in("d/hooks"), "kept");
 	assert_int_equal(access(in("d/lock"), F_OK), -1);
-	put(in("d/lock"), "");
+	unit_put(in("d/lock"), "");
 	own(in("d/lock"), 1001);
 	assert_int_equal(hand_over(1001), 0); /* nothing to do */
 	assert_is(in("d/lock"), S_IFREG, 0644, 1001, 1001);
@@ -159,7 +120,7 @@ what_an_agent_planted_is_not_handed_over(void **state)
 {
 	(void)state;
 	assert_int_equal(dir_ensure(in("d"), 0700, 1000, 1000), 0);
-	put(in("victim"), "precious");
+	unit_put(in("victim"), "precious");
 	own(in("victim"), 1000);
 	assert_int_equal(symlink("../victim", in("d/hooks")), 0);
 	assert_int_equal(hand_over(1001), 0);
@@ -171,7 +132,7 @@ what_an_agent_planted_is_not_handed_over(void **state)
 	assert_is(in("victim"), S_IFREG, 0644, 1000, 1000);
 	assert_int_equal(access(in("d/hooks"), F_OK), -1);
 
-	put(in("d/hooks"), "root's, put there by rename");
+	unit_put(in("d/hooks"), "root's, put there by rename");
 	assert_int_equal(hand_over(1003), 0);
 	assert_int_equal(access(in("d/hooks"), F_OK), -1);
 
@@ -208,14 +169,14 @@ static void
 links_are_replaced_not_followed(void **state)
 {
 	(void)state;
-	put(in("victim"), "precious");
+	unit_put(in("victim"), "precious");
 	assert_int_equal(symlink("victim", in("f")), 0);
 	assert_int_equal(symlink("victim", in("f.new")), 0);
 	assert_int_equal(file_replace(in("f"), "new", 3, 0644, 0, 0), 0);
 	assert_is(in("f"), S_IFREG, 0644, 0, 0);
 	assert_holds(in("f"), "new");
 	assert_holds(in("victim"), "precious");
-	put(in("g.new"), "left behind");
+	unit_put(in("g.new"), "left behind");
 	assert_int_equal(file_replace(in("g"), "new", 3, 0644, 0, 0), 0);
 	assert_holds(in("g"), "new");
 }
@@ -224,14 +185,14 @@ static void
 a_failure_leaves_the_old_one(void **state)
 {
 	(void)state;
-	put(in("f"), "old");
+	unit_put(in("f"), "old");
 	assert_int_equal(mkdir(in("f.new"), 0700), 0); /* can't be written beside */
 	errno = 0;
 	assert_int_equal(file_replace(in("f"), "new", 3, 0644, 0, 0), -1);
 	assert_int_not_equal(errno, 0);
 	assert_holds(in("f"), "old");
 	assert_int_equal(mkdir(in("d"), 0700), 0);
-	put(in("d/x"), "x");
+	unit_put(in("d/x"), "x");
 	assert_int_equal(
 	    file_replace(in("d"), "new", 3, 0644, 0, 0), -1); /* a directory */
 	assert_int_equal(access(in("d.new"), F_OK), -1); /* nothing is left lying about */
@@ -242,15 +203,14 @@ a_failure_leaves_the_old_one(void **state)
 int
 main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(a_directory_is_made_and_set_right),
-	    TEST(what_is_no_directory_is_an_error),
-	    TEST(a_directory_is_handed_over_with_its_files),
-	    TEST(what_an_agent_planted_is_not_handed_over),
-	    TEST(a_file_is_replaced_whole),
-	    TEST(links_are_replaced_not_followed),
-	    TEST(a_failure_leaves_the_old_one),
+	    DIR_TEST(a_directory_is_made_and_set_right),
+	    DIR_TEST(what_is_no_directory_is_an_error),
+	    DIR_TEST(a_directory_is_handed_over_with_its_files),
+	    DIR_TEST(what_an_agent_planted_is_not_handed_over),
+	    DIR_TEST(a_file_is_replaced_whole),
+	    DIR_TEST(links_are_replaced_not_followed),
+	    DIR_TEST(a_failure_leaves_the_old_one),
 	};
 
 	umask(022);

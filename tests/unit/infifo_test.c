@@ -33,11 +33,7 @@ is_fifo_of(uid_t uid)
 static void
 put(const char *text)
 {
-	FILE *f = fopen(IN_FIFO, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	unit_put(IN_FIFO, text);
 }
 
 static void

@@ -1,5 +1,5 @@
 /* Both ends of control sockets, in one loop; the blocking client runs in a child. */
-#include "unit.h"
+#include "testloop.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,12 +14,9 @@
 #include "ipc.h"
 #include "json.h"
 #include "log.h"
-#include "loop.h"
 
-enum { TOO_LONG_MS = 20000, ALICE = 1, BOB = 2 };
+enum { ALICE = 1, BOB = 2 };
 
-static struct loop *loop;
-static struct timer *watchdog;
 static char dir[64], path[128];
 
 /* The service under test, and what happened to it, in order. */
@@ -28,13 +25,6 @@ static struct buf seen;
 static struct ipc_req *held;
 static unsigned roles;
 static const char *stop_at; /* the loop stops when this is in `seen` */
-
-static void
-too_long(void *arg)
-{
-	(void)arg;
-	loop_stop(loop, -1);
-}
 
 static void
 note(const char *what)
@@ -231,9 +221,7 @@ setup(void **state)
 {
 	(void)state;
 	log_init("unit");
-	loop = loop_new();
-	watchdog = timer_new(loop, too_long, NULL);
-	timer_in(watchdog, TOO_LONG_MS);
+	loop_begin();
 	unit_tmpdir(dir);
 	snprintf(path, sizeof(path), "%s/sock", dir);
 	roles = ALICE | BOB;
@@ -249,8 +237,7 @@ teardown(void **state)
 	ipc_server_free(server);
 	server = NULL;
 	buf_free(&seen);
-	timer_free(watchdog);
-	loop_free(loop);
+	loop_end();
 	unit_rmdir(dir);
 	return 0;
 }

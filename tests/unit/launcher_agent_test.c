@@ -3,6 +3,7 @@
  * process.c, observe.c) in a world that is scripted here: spawn, tmux and shims do what
  * they are asked when the test lets them.
  */
+#include "fake_tmux.h"
 #include "world.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include "launcher/deliver.h"
 #include "launcher/shimlink.h"
 #include "launcher/spawner.h"
-#include "launcher/tmux.h"
 #include "launcher/turn.h"
 #include "proc.h"
 
@@ -20,15 +20,9 @@
 
 /* ---- the world ---- */
 
-struct command {
-	char *line;
-	tmux_cb *cb;
-	void *arg;
-};
-
 static struct command todo[1024];
 static size_t todo_count;
-static bool tmux_is_up, spawn_is_up;
+static bool spawn_is_up;
 static int windows, pids, closed;
 
 /* Of the one agent: what it asked of others, and what of it lives. */
@@ -58,41 +52,13 @@ watch_free(struct watch *w)
 	free(w);
 }
 
-bool
-tmux_up(const struct tmux *t)
+static void
+tmux_ran(const char *line, tmux_cb *cb, void *arg)
 {
-	(void)t;
-	return tmux_is_up;
-}
-
-void
-tmux_run(struct tmux *t, tmux_cb *cb, void *arg, const char *line)
-{
-	char nothing[1] = "";
-
-	(void)t;
-	if (!tmux_is_up) {
-		if (cb != NULL)
-			cb(false, nothing, arg);
-		return;
-	}
 	if (cb == NULL)
 		return;
 	assert_true(todo_count < COUNT(todo));
 	todo[todo_count++] = (struct command){xstrdup(line), cb, arg};
-}
-
-void
-tmux_runf(struct tmux *t, tmux_cb *cb, void *arg, const char *format, ...)
-{
-	va_list ap;
-	char *line;
-
-	va_start(ap, format);
-	line = xvasprintf(format, ap);
-	va_end(ap);
-	tmux_run(t, cb, arg, line);
-	free(line);
 }
 
 void

@@ -2,12 +2,12 @@
  * Delivery against a scripted tmux: every command that is run is noted, and answered when
  * the test says so. The database, messages and turns are real, the clock is the test's.
  */
+#include "fake_tmux.h"
 #include "world.h"
 
 #include "buf.h"
 #include "launcher/deliver.h"
 #include "launcher/shimlink.h"
-#include "launcher/tmux.h"
 #include "launcher/turn.h"
 
 #define GLYPH "\xe2\x9d\xaf"
@@ -15,53 +15,18 @@
 
 /* ---- tmux ---- */
 
-struct command {
-	char *line;
-	tmux_cb *cb;
-	void *arg;
-};
-
 static struct command run[4096];
 static int run_count, run_next; /* all there were; the next that `expect` takes */
-static bool up;
 
-bool
-tmux_up(const struct tmux *t)
+static void
+tmux_ran(const char *line, tmux_cb *cb, void *arg)
 {
-	(void)t;
-	return up;
-}
-
-void
-tmux_run(struct tmux *t, tmux_cb *cb, void *arg, const char *line)
-{
-	char nothing[1] = "";
-
-	(void)t;
-	if (!up) {
-		if (cb != NULL)
-			cb(false, nothing, arg);
-		return;
-	}
 	if (strncmp(line, "set-buffer", 10) == 0) /* claimed before a byte is typed */
 		assert_string_not_equal(
 		    world_sql("SELECT count(*) FROM messages WHERE state = 'delivering'"),
 		    "0");
 	assert_true(run_count < (int)COUNT(run));
 	run[run_count++] = (struct command){.line = xstrdup(line), .cb = cb, .arg = arg};
-}
-
-void
-tmux_runf(struct tmux *t, tmux_cb *cb, void *arg, const char *format, ...)
-{
-	va_list ap;
-	char *line;
-
-	va_start(ap, format);
-	line = xvasprintf(format, ap);
-	va_end(ap);
-	tmux_run(t, cb, arg, line);
-	free(line);
 }
 
 void
@@ -162,7 +127,7 @@ setup_with(void **state, const struct driver *driver)
 {
 	world_setup(state);
 	run_count = run_next = asked_pending = observed = watched = 0;
-	up = true;
+	tmux_is_up = true;
 	a = world_agent("main", driver, "{}");
 	a->kick_timer = timer_new(NULL, (loop_cb *)deliver_kick, a);
 	a->shim = (struct ipc_peer *)a; /* some peer */
@@ -291,9 +256,9 @@ only_a_ready_agent_is_looked_at(void **state)
 			deliver_kick(a);
 	}
 	a->state = AS_READY;
-	up = false;
+	tmux_is_up = false;
 	deliver_kick(a);
-	up = true;
+	tmux_is_up = true;
 	a->shim = NULL;
 	deliver_kick(a);
 	a->shim = (struct ipc_peer *)a;
@@ -1040,14 +1005,14 @@ tmux_goes_away_while_typing(void **state)
 	deliver_kick(a);
 	answer(expect("display-message"), true, empty());
 	c = expect("set-buffer");
-	up = false;
+	tmux_is_up = false;
 	answer(c, false, "");
 	deliver_terminal_lost(a);
 	assert_state(id, "delivering"); /* typed or not: the mark will tell */
 	assert_null(a->delivery);
 	world_pass(60000);
 	assert_nothing_run();
-	up = true;
+	tmux_is_up = true;
 	deliver_recover(a);
 	answer(expect("#{@berth_msg}"), true, id);
 	assert_state(id, "delivering");

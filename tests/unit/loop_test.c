@@ -1,30 +1,15 @@
-#include "unit.h"
+#include "testloop.h"
 
 #include <fcntl.h>
 #include <signal.h>
 
 #include "clock.h"
-#include "loop.h"
-
-enum { TOO_LONG_MS = 10000 };
-
-static struct loop *loop;
-static struct timer *watchdog;
-
-static void
-too_long(void *arg)
-{
-	(void)arg;
-	loop_stop(loop, -1);
-}
 
 static int
 setup(void **state)
 {
 	(void)state;
-	loop = loop_new();
-	watchdog = timer_new(loop, too_long, NULL);
-	timer_in(watchdog, TOO_LONG_MS);
+	loop_begin();
 	return 0;
 }
 
@@ -32,8 +17,7 @@ static int
 teardown(void **state)
 {
 	(void)state;
-	timer_free(watchdog);
-	loop_free(loop);
+	loop_end();
 	return 0;
 }
 

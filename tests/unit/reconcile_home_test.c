@@ -1,6 +1,6 @@
 /* A home after PUID has changed: all that was the agents' is theirs again, and nothing
  * else. */
-#include "unit.h"
+#include "tmpdir.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -9,35 +9,6 @@
 #include "reconcile/home.h"
 
 enum { OLD = 1000, NEW = 1005, OLD_GROUP = 100, NEW_GROUP = 50 };
-
-static char dir[64];
-
-static int
-setup(void **state)
-{
-	(void)state;
-	unit_tmpdir(dir);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	unit_rmdir(dir);
-	return 0;
-}
-
-static const char *
-in(const char *name)
-{
-	static char path[4][512];
-	static int turn;
-	char *to = path[turn++ % 4];
-
-	snprintf(to, sizeof(path[0]), "%s/%s", dir, name);
-	return to;
-}
 
 static void
 folder(const char *name, uid_t uid)
@@ -228,16 +199,15 @@ folders_without_end_do_no_harm(void **state)
 int
 main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-	    TEST(all_of_it_goes_over),
-	    TEST(what_was_cut_short_is_done_again),
-	    TEST(links_are_not_followed),
-	    TEST(what_lies_elsewhere_too_is_left),
-	    TEST(what_is_not_an_agents_is_left),
-	    TEST(a_home_that_is_right_is_not_looked_at),
-	    TEST(what_is_mounted_is_left),
-	    TEST(folders_without_end_do_no_harm),
+	    DIR_TEST(all_of_it_goes_over),
+	    DIR_TEST(what_was_cut_short_is_done_again),
+	    DIR_TEST(links_are_not_followed),
+	    DIR_TEST(what_lies_elsewhere_too_is_left),
+	    DIR_TEST(what_is_not_an_agents_is_left),
+	    DIR_TEST(a_home_that_is_right_is_not_looked_at),
+	    DIR_TEST(what_is_mounted_is_left),
+	    DIR_TEST(folders_without_end_do_no_harm),
 	};
 
 	if (getuid() != 0) {

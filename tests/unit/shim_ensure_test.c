@@ -36,11 +36,7 @@ teardown(void **state)
 static void
 put(const char *text)
 {
-	FILE *f = fopen(file, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	unit_put(file, text);
 }
 
 static void

@@ -1,15 +1,11 @@
-#include "unit.h"
+#include "await.h"
 
 #include "buf.h"
-#include "clock.h"
-#include "loop.h"
 #include "shim/registry.h"
 
-enum { PID = 4711, TOO_LONG_MS = 10000, LOOK_MS = 2 };
+enum { PID = 4711 };
 
 static char dir[64], path[128];
-static struct loop *loop;
-static struct timer *timer;
 static struct registry *registry;
 
 /* A launcher that remembers. */
@@ -38,7 +34,7 @@ setup(void **state)
 	(void)state;
 	unit_tmpdir(dir);
 	snprintf(path, sizeof(path), "%s/%d.json", dir, PID);
-	loop = loop_new();
+	loop_begin();
 	got.up = true;
 	registry = registry_new(loop, dir, PID, take, NULL);
 	return 0;
@@ -49,9 +45,7 @@ teardown(void **state)
 {
 	(void)state;
 	registry_free(registry);
-	timer_free(timer);
-	timer = NULL;
-	loop_free(loop);
+	loop_end();
 	for (size_t i = 0; i < got.count; i++)
 		free(got.text[i]);
 	got.count = 0;
@@ -65,48 +59,13 @@ put(const char *name, const char *text)
 	char file[160];
 
 	snprintf(file, sizeof(file), "%s/%s", dir, name);
-	FILE *f = fopen(file, "w");
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	unit_put(file, text);
 }
 
-static int64_t deadline;
-static size_t wanted;
-
-static void
-look(void *arg)
+static size_t
+said(void)
 {
-	(void)arg;
-	if (got.count >= wanted || mono_ms() > deadline)
-		loop_stop(loop, 0);
-	else
-		timer_in(timer, LOOK_MS);
-}
-
-static void
-turn(size_t count, int64_t ms)
-{
-	wanted = count;
-	deadline = mono_ms() + ms;
-	if (timer == NULL)
-		timer = timer_new(loop, look, NULL);
-	timer_in(timer, 0);
-	loop_run(loop);
-}
-
-static void
-await(size_t count)
-{
-	turn(count, TOO_LONG_MS);
-	if (got.count < count)
-		fail_msg("only %zu of %zu came", got.count, count);
-}
-
-static void
-settle(void)
-{
-	turn(SIZE_MAX, 100);
+	return got.count;
 }
 
 static void
@@ -123,7 +82,7 @@ changes_and_the_end_are_told(void **state)
 	registry_acked(registry, got.version[0]);
 	assert_true(registry_idle(registry));
 	put("4711.json", "{\"status\":\"busy\"}"); /* the same */
-	settle();
+	settle(100);
 	assert_int_equal(got.count, 1);
 	assert_int_equal(unlink(path), 0);
 	registry_end(registry);
@@ -140,7 +99,7 @@ what_another_cli_deletes_is_put_back_until_the_end(void **state)
 	registry_acked(registry, got.version[0]);
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(unlink(path), 0);
-		settle();
+		settle(100);
 		assert_int_equal(access(path, F_OK), 0);
 	}
 	assert_int_equal(got.count, 1);
@@ -159,9 +118,9 @@ half_a_file_is_not_told(void **state)
 {
 	(void)state;
 	put("4711.json", "{\"status\":");
-	settle();
+	settle(100);
 	put("4711.json", "");
-	settle();
+	settle(100);
 	assert_int_equal(got.count, 0);
 	put("4711.json", "{\"status\":\"idle\"}");
 	await(1);
@@ -177,7 +136,7 @@ one_is_under_way_and_then_the_newest(void **state)
 
 		snprintf(text, sizeof(text), "[%d]", i);
 		put("4711.json", text);
-		settle();
+		settle(100);
 	}
 	assert_int_equal(got.count, 1);
 	assert_string_equal(got.text[0], "[0]");
@@ -195,7 +154,7 @@ a_launcher_that_comes_back_hears_it_again(void **state)
 	registry_acked(registry, got.version[0]);
 	got.up = false;
 	put("4711.json", "[2]");
-	settle();
+	settle(100);
 	assert_int_equal(got.count, 1);
 	got.up = true;
 	registry_resend(registry);

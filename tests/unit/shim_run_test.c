@@ -329,16 +329,6 @@ exit_of(void)
 	return WIFEXITED(t.status) ? WEXITSTATUS(t.status) : 1000 + WTERMSIG(t.status);
 }
 
-static void
-make_file(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 static char *
 file_text(const char *path)
 {
@@ -352,7 +342,7 @@ file_text(const char *path)
 static void
 go(void)
 {
-	make_file(ROOM "-go", "");
+	unit_put(ROOM "-go", "");
 }
 
 static int
@@ -433,7 +423,7 @@ argv_resume_is_used_if_its_file_exists(void **state)
 	/* the first of two members of one name counts: make it the list */
 	char *null = strstr(t.run, "\"argv_resume\":null,");
 	memset(null, ' ', strlen("\"argv_resume\":null,"));
-	make_file(HOME "/transcript", "");
+	unit_put(HOME "/transcript", "");
 	shim_start();
 	await("started", "\"resumed\":true");
 	assert_int_equal(exit_of(), 5);
@@ -661,9 +651,9 @@ static void
 what_an_earlier_shim_left_comes_first(void **state)
 {
 	(void)state;
-	make_file(SPOOL, "{\"instance\":\"01JD3Y0N6Q8Z4V5W6X7Y8Z9A0B\",\"seq\":4,\"at\":"
-			 "5,\"ask\":true,"
-			 "\"hook\":{\"hook_event_name\":\"Old\"}}\nnonsense\n{\"torn");
+	unit_put(SPOOL, "{\"instance\":\"01JD3Y0N6Q8Z4V5W6X7Y8Z9A0B\",\"seq\":4,\"at\":"
+			"5,\"ask\":true,"
+			"\"hook\":{\"hook_event_name\":\"Old\"}}\nnonsense\n{\"torn");
 	run_script("exit 0", "");
 	shim_start();
 	const char *hook = await("hook", "\"Old\"");
@@ -748,7 +738,7 @@ the_earlier_life_is_told_before_the_next_begins(void **state)
 		    "{\"instance\":\"01JD3Y0N6Q8Z4V5W6X7Y8Z9A0B\",\"seq\":%d,\"at\":5,"
 		    "\"ask\":false,\"hook\":{\"hook_event_name\":\"Old\"}}\n",
 		    i);
-	make_file(SPOOL, spool);
+	unit_put(SPOOL, spool);
 	free(spool);
 	run_script("exit 0", "");
 	shim_start();
@@ -930,7 +920,7 @@ a_file_that_is_no_json_is_kept_and_nothing_started(void **state)
 	char *text;
 
 	(void)state;
-	make_file(HOME "/.claude.json", "not json");
+	unit_put(HOME "/.claude.json", "not json");
 	run_script("touch $ROOM/ran",
 	    ",\"ensure\":[{\"file\":\"" HOME "/.claude.json\",\"set\":"
 	    "[{\"path\":[\"a\"],\"value\":1,\"how\":\"set\"}]}]");
@@ -990,8 +980,8 @@ static void
 the_domain_keeps_others_out(void **state)
 {
 	(void)state;
-	make_file(SPOOL_DIR "/other/secret", "s\n");
-	make_file(SHIM_DIR "/other/secret", "s\n");
+	unit_put(SPOOL_DIR "/other/secret", "s\n");
+	unit_put(SHIM_DIR "/other/secret", "s\n");
 	run_script(
 	    "exec 2>/dev/null; cd /; { "
 	    "cat " SPOOL_DIR "/other/secret && echo read-spool; "
@@ -1041,9 +1031,9 @@ no_place_opens_what_is_anothers(void **state)
 	    {DATA_DIR "/", "/"}, {HOME "/to-spool", "/"}};
 
 	for (size_t i = 0; i < COUNT(tried); i++) {
-		make_file(SPOOL_DIR "/other/secret", "s\n");
-		make_file(SHIM_DIR "/other/secret", "s\n");
-		make_file(HOME "/file", "mine\n");
+		unit_put(SPOOL_DIR "/other/secret", "s\n");
+		unit_put(SHIM_DIR "/other/secret", "s\n");
+		unit_put(HOME "/file", "mine\n");
 		assert_true(symlink(SPOOL_DIR, HOME "/to-spool") == 0 || errno == EEXIST);
 		/* outside of its home nothing can be written: the exit status tells */
 		run_script_in(tried[i].home, tried[i].cwd,
@@ -1066,7 +1056,7 @@ a_folder_in_its_home_is_open_to_it(void **state)
 {
 	(void)state;
 	assert_int_equal(mkdir(HOME "/work", 0700), 0);
-	make_file(HOME "/work/file", "mine\n");
+	unit_put(HOME "/work/file", "mine\n");
 	assert_int_equal(symlink(HOME "/work", HOME "/link"), 0);
 	run_script_in(
 	    HOME, HOME "/link", "grep -q mine file && echo more >>file && exit 7", "");

@@ -58,11 +58,7 @@ teardown(void **state)
 static void
 put(const char *text)
 {
-	FILE *f = fopen(path, "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
+	unit_put(path, text);
 }
 
 static off_t

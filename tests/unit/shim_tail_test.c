@@ -1,18 +1,12 @@
-#include "unit.h"
+#include "await.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include "buf.h"
-#include "clock.h"
-#include "loop.h"
 #include "shim/tail.h"
 
-enum { TOO_LONG_MS = 10000, LOOK_MS = 2 };
-
 static char dir[64], path[128];
-static struct loop *loop;
-static struct timer *timer;
 static struct tail *tail;
 
 /* A launcher that remembers. */
@@ -60,7 +54,7 @@ setup(void **state)
 	(void)state;
 	unit_tmpdir(dir);
 	snprintf(path, sizeof(path), "%s/p/t.jsonl", dir);
-	loop = loop_new();
+	loop_begin();
 	got.up = got.acks = true;
 	tail = tail_new(loop, take, NULL);
 	return 0;
@@ -71,55 +65,19 @@ teardown(void **state)
 {
 	(void)state;
 	tail_free(tail);
-	timer_free(timer);
-	timer = NULL;
-	loop_free(loop);
+	loop_end();
 	forget();
 	unit_rmdir(dir);
 	return 0;
 }
 
-/* ---- turning the loop ---- */
-
-static int64_t deadline;
-static size_t wanted;
-
-static void
-look(void *arg)
+/* The launcher acknowledges what it gets. */
+static size_t
+said(void)
 {
-	(void)arg;
 	while (got.acks && got.acked < got.count)
 		tail_acked(tail, got.line[got.acked++].id);
-	if (got.count >= wanted || mono_ms() > deadline)
-		loop_stop(loop, 0);
-	else
-		timer_in(timer, LOOK_MS);
-}
-
-static void
-turn(size_t count, int64_t ms)
-{
-	wanted = count;
-	deadline = mono_ms() + ms;
-	if (timer == NULL)
-		timer = timer_new(loop, look, NULL);
-	timer_in(timer, 0);
-	loop_run(loop);
-}
-
-/* Until `count` things have been said. */
-static void
-await(size_t count)
-{
-	turn(count, TOO_LONG_MS);
-	if (got.count < count)
-		fail_msg("only %zu of %zu came", got.count, count);
-}
-
-static void
-settle(void)
-{
-	turn(SIZE_MAX, 50);
+	return got.count;
 }
 
 static void
@@ -242,7 +200,7 @@ a_window_is_under_way(void **state)
 	follow(0);
 	for (int i = 0; i < TAIL_WINDOW + 10; i++)
 		append("yes\n");
-	settle();
+	settle(50);
 	assert_int_equal(got.count, TAIL_WINDOW);
 	got.acks = true;
 	await(TAIL_WINDOW + 11);
@@ -265,7 +223,7 @@ a_window_is_bounded_in_bytes(void **state)
 	follow(0);
 	for (int i = 0; i < 6; i++)
 		append(line.data);
-	settle();
+	settle(50);
 	assert_int_equal(got.count, 3); /* eof and two lines */
 	got.acks = true;
 	await(7);
@@ -279,14 +237,14 @@ unacknowledged_lines_come_again(void **state)
 	follow(0);
 	append("yes 1\n");
 	await(2);
-	settle();
+	settle(50);
 	got.acks = false;
 	append("no\nyes 2\nyes 3\n");
 	await(4);
 	got.up = false;
 	tail_stop(tail);
 	append("yes 4\n");
-	settle();
+	settle(50);
 	forget();
 	got.up = true;
 	tail_rewind(tail);
@@ -303,7 +261,7 @@ a_shorter_file_is_read_anew(void **state)
 	follow(0);
 	append("yes 1\nyes 2\n");
 	await(3);
-	settle();
+	settle(50);
 	assert_int_equal(truncate(path, 0), 0);
 	await(4);
 	assert_true(got.line[3].reset);
@@ -338,7 +296,7 @@ a_file_in_its_place_is_read_anew(void **state)
 	follow(0);
 	append("yes 1\n");
 	await(2);
-	settle();
+	settle(50);
 	snprintf(other, sizeof(other), "%s.new", path);
 	FILE *f = fopen(other, "w");
 	assert_non_null(f);
@@ -357,7 +315,7 @@ a_reset_nobody_heard_is_said_again(void **state)
 	follow(0);
 	append("yes 1\n");
 	await(2);
-	settle();
+	settle(50);
 	got.acks = false;
 	assert_int_equal(truncate(path, 0), 0);
 	await(3);
@@ -379,9 +337,9 @@ a_line_too_long_is_skipped(void **state)
 		    "................................................................");
 	follow(0);
 	append(text.data);
-	settle();
+	settle(50);
 	append("......");
-	settle();
+	settle(50);
 	append("\nyes\n");
 	int64_t after = (int64_t)text.len + 7;
 	await(2);
@@ -399,7 +357,7 @@ another_file_replaces_the_first(void **state)
 	follow(0);
 	append("yes 1\n");
 	await(2);
-	settle();
+	settle(50);
 	forget();
 	char *first = strdup(path);
 	snprintf(path, sizeof(path), "%s/q/other", dir);
@@ -411,7 +369,7 @@ another_file_replaces_the_first(void **state)
 	strcpy(path, first);
 	append("yes 3\n"); /* would fail in take() */
 	strcpy(path, second);
-	settle();
+	settle(50);
 	assert_int_equal(got.count, 2);
 	free(first);
 	free(second);
@@ -426,11 +384,11 @@ a_directory_that_goes_and_comes_back(void **state)
 	follow(0);
 	append("yes 1\n");
 	await(2);
-	settle();
+	settle(50);
 	snprintf(p, sizeof(p), "%s/p", dir);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(rmdir(p), 0);
-	settle();
+	settle(50);
 	assert_int_equal(mkdir(p, 0700), 0);
 	append("yes 2, longer\n");
 	await(4);
@@ -448,10 +406,10 @@ what_is_no_file_is_not_read(void **state)
 	assert_int_equal(mkdir(p, 0700), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	follow(0);
-	settle();
+	settle(50);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(symlink("/etc/passwd", path), 0);
-	settle();
+	settle(50);
 	assert_int_equal(got.count, 1); /* only eof */
 }
 
@@ -460,13 +418,13 @@ draining_says_all(void **state)
 {
 	(void)state;
 	follow(0);
-	settle();
+	settle(50);
 	append("yes 1\nno\n");
 	tail_drain(tail); /* before inotify was read */
 	await(3);
 	assert_line(1, 0, 6, "yes 1");
 	assert_line(2, 6, 9, NULL);
-	settle();
+	settle(50);
 	assert_true(tail_idle(tail));
 }
 

@@ -1,5 +1,5 @@
-/* What every unit test needs: cmocka with what it wants included first, and three
- * helpers. */
+/* What every unit test needs: cmocka with what it wants included first, and a few
+ * helpers. Headers with more: tmpdir.h, testloop.h, await.h, fake_tmux.h, world.h. */
 #ifndef UNIT_H
 #define UNIT_H
 #include <setjmp.h>
@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define UNUSED       __attribute__((unused)) /* by some of those who include it */
 
 /* A new directory of the test's own; `rm -rf` it with unit_rmdir. */
 static inline char *
@@ -33,6 +34,17 @@ unit_rmdir(const char *dir)
 	assert_true(strncmp(dir, "/tmp/berth-unit.", 16) == 0);
 	snprintf(command, sizeof(command), "rm -rf '%s'", dir);
 	assert_int_equal(system(command), 0);
+}
+
+/* A file with this text, instead of what is there. */
+static inline void
+unit_put(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	assert_int_equal(fclose(f), 0);
 }
 
 /* Runs call(arg) in a child; its exit status, or 1000 + the signal. What it wrote to

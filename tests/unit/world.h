@@ -21,8 +21,6 @@
 #include "loop.h"
 #include "xmalloc.h"
 
-#define UNUSED __attribute__((unused))
-
 /* ---- time ---- */
 
 #ifndef WORLD_REAL_TIME /* for what is tested with descriptors and the real loop */

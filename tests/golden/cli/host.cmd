@@ -12,6 +12,14 @@ berth host install --compose --print
 berth host install --systemd --print
 berth host install --launchd --print
 berth host install --docker --print --json
+# one that knows what it is, in all forms
+export BERTH_NAME=work BERTH_IMAGE=localhost/berth:claude BERTH_PROJECTS=/srv/code
+for kind in podman docker compose systemd launchd; do berth host install --$kind --print; done
+unset BERTH_IMAGE BERTH_PROJECTS
+berth host install --compose --print
+BERTH_NAME='a b' berth host install --print
+BERTH_PROJECTS='/my code' berth host install --print
+berth host install --print --projects ./code
 berth host install --docker --podman
 berth host install --print --projects '/a b'
 berth host install --print --name '-x'

@@ -6,3 +6,7 @@ berth status
 berth status --quiet
 berth send main hello --wait --timeout 200ms
 berth attach main
+# as whoever started it calls it
+export container=docker BERTH_NAME=work
+berth ls
+berth attach main

@@ -125,6 +125,8 @@ def environment(options, program, work):
         "GOLDEN": HERE,
         "WORK": work,
         "HOME": work,
+        "container": "podman",
+        "BERTH_NAME": "berth",
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "TERM": "xterm-256color",
