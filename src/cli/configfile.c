@@ -71,7 +71,7 @@ config_file_differs(const char *path, const char *hash, int64_t *since)
 	char now[HASH_TEXT];
 	bool differs = false;
 
-	if (stat(path, &st) == 0 && buf_read_file(&text, path, MAX_FILE) == 0) {
+	if (stat(path, &st) == 0 && config_read(&text, path) == 0) {
 		hash_text(hash_bytes(HASH_BEGIN, buf_str(&text), text.len), now);
 		differs = strcmp(now, hash) != 0;
 		*since = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;

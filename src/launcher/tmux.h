@@ -26,8 +26,10 @@ typedef void tmux_cb(bool ok, char *text, void *arg);
 struct tmux *tmux_new(struct loop *loop, const struct tmux_handlers *h, void *ctx);
 void tmux_free(struct tmux *t);
 bool tmux_up(const struct tmux *t);
-/* One command line; several commands joined by " ; " run without anything in between. cb
- * may be NULL. */
+/* One command line; several commands joined by " ; " run without anything in between.
+ * Only the last of them may show what a pane holds. Of an answer the first 4 MiB are
+ * handed out. A server that answers nothing for 30 s is left, as one that is gone. cb may
+ * be NULL. */
 void tmux_run(struct tmux *t, tmux_cb *cb, void *arg, const char *line);
 void tmux_runf(struct tmux *t, tmux_cb *cb, void *arg, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

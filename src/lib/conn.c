@@ -51,6 +51,7 @@ struct conn {
 	struct buf output;
 	size_t sent; /* output before it has been written */
 	size_t max_line, max_queue;
+	bool cuts;
 	bool paused, deaf; /* deaf: the other side reads no more */
 	bool busy, freed;  /* busy: in deliver() */
 };
@@ -167,6 +168,17 @@ conn_send(struct conn *c, const char *bytes, size_t len)
 
 /* ---- input ---- */
 
+/* Forgets what is beyond the longest line, up to stop; its new stop. */
+static size_t
+cut_line(struct conn *c, size_t stop)
+{
+	size_t keep = c->taken + c->max_line;
+
+	memmove(c->input.data + keep, c->input.data + stop, c->input.len - stop);
+	c->input.len -= stop - keep;
+	return keep;
+}
+
 /* Hands out the next line, if there is one; false if there is none or the conn ends. */
 static bool
 deliver_line(struct conn *c)
@@ -180,14 +192,16 @@ deliver_line(struct conn *c)
 		end(c, CONN_NUL);
 		return false;
 	}
-	if (stop - start > c->max_line) {
+	if (stop - start > c->max_line && !c->cuts) {
 		end(c, CONN_LONG);
 		return false;
 	}
+	if (stop - start > c->max_line)
+		stop = cut_line(c, stop);
 	c->scanned = stop;
 	if (newline == NULL)
 		return false;
-	*newline = '\0';
+	c->input.data[stop] = '\0';
 	c->scanned = c->taken = stop + 1;
 	c->handlers.line(c, c->input.data + start, stop - start, c->arg);
 	return true;
@@ -304,6 +318,12 @@ conn_limits(struct conn *c, size_t max_line, size_t max_queue)
 {
 	c->max_line = max_line;
 	c->max_queue = max_queue;
+}
+
+void
+conn_cut_lines(struct conn *c)
+{
+	c->cuts = true;
 }
 
 void

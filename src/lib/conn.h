@@ -30,6 +30,8 @@ struct conn *conn_new(
     struct loop *loop, int in, int out, const struct conn_handlers *h, void *arg);
 /* Default: 1 MiB + 64 KiB, 8 MiB. */
 void conn_limits(struct conn *c, size_t max_line, size_t max_queue);
+/* From now on a longer line is handed out cut to max_line, and ends nothing. */
+void conn_cut_lines(struct conn *c);
 /* Queued whole; may flush at once. */
 void conn_send(struct conn *c, const char *bytes, size_t len);
 /* No line is read any more; closes once the queue is flushed, then gone(CONN_EOF), or

@@ -1,6 +1,6 @@
 /* libFuzzer: lines from tmux's control mode; one that begins with `<` is a command of
- * ours instead. Each command is answered once, whatever comes. The input is also quoted,
- * as one word on one line. */
+ * ours instead, whose secret is `S`. Each command is answered once, whatever comes. The
+ * input is also quoted, as one word on one line. */
 #include <stdio.h>
 #include "log.h"
 #define log_warnx(...) ((void)snprintf(NULL, 0, __VA_ARGS__))
@@ -31,6 +31,7 @@ command(struct tmux *t, const char *line)
 
 	c->cb = answer;
 	c->brackets = count_commands(line);
+	strcpy(c->secret, "S");
 	if (c->brackets < 1)
 		abort();
 	list_append(&t->open, &c->link);
@@ -58,7 +59,8 @@ check_quote(const char *bytes, size_t size)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct tmux t = {
+	struct loop *loop = loop_new();
+	struct tmux t = {.patience = timer_new(loop, nothing, NULL),
 	    .h = {.up = nothing, .down = nothing, .windows_changed = nothing}};
 	char *text = xstrndup((const char *)data, size), *line = text, *end;
 
@@ -74,6 +76,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			on_line(NULL, line, strlen(line), &t);
 	}
 	drop(&t);
+	timer_free(t.patience);
+	loop_free(loop);
 	if (answered != sent)
 		abort();
 	check_quote((const char *)data, size);

@@ -152,6 +152,22 @@ an_endless_line_is_cut_off(void **state)
 }
 
 static void
+lines_are_cut_where_that_is_wanted(void **state)
+{
+	(void)state;
+	conn_limits(it.conn, 8, 1024);
+	conn_cut_lines(it.conn);
+	peer_says("one\n12345678\n1234567890", 23);
+	run_until_lines(2);
+	peer_says("1234567890\ntwo\n123456789\nthr", 28);
+	run_until_lines(5);
+	peer_says("ee\n", 3);
+	run_until_lines(6);
+	assert_string_equal(
+	    buf_str(&it.seen), "one|12345678|12345678|two|12345678|three|");
+}
+
+static void
 answer_much(struct conn *c)
 {
 	char *bytes = malloc(1 << 20);
@@ -373,6 +389,7 @@ main(void)
 	    CONN_TEST(a_nul_in_an_unfinished_line_too),
 	    CONN_TEST(a_line_of_the_limit_passes_one_byte_more_does_not),
 	    CONN_TEST(an_endless_line_is_cut_off),
+	    CONN_TEST(lines_are_cut_where_that_is_wanted),
 	    CONN_TEST(a_slow_reader_is_cut_off),
 	    CONN_TEST(finish_flushes_and_reads_no_more),
 	    CONN_TEST(finish_waits_for_a_reader_that_never_comes_but_not_for_ever),

@@ -40,4 +40,5 @@ LT_WORLDS := launcher_message launcher_ops launcher_approval launcher_agent laun
 LT_WORLDS += launcher_store launcher_folder
 $(patsubst %,$(BUILD)/test/%,$(LT_TESTS) $(LT_WORLDS)): private CPPFLAGS += $(LT_PATHS)
 $(LT_WORLDS:%=$(BUILD)/test/%): private LDFLAGS += $(LT_WRAP)
+$(BUILD)/test/launcher_tmux: private LDFLAGS += -Wl,--wrap=timer_in
 $(BUILD)/test/launcher_fifos: private LDFLAGS += -Wl,--wrap=tee,--wrap=fcntl

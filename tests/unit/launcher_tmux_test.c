@@ -38,6 +38,16 @@ stop_server(void)
 		fail();
 }
 
+/* Patience with the server is 30 s: here 2 s. */
+void __real_timer_in(struct timer *timer, int64_t ms);
+void __wrap_timer_in(struct timer *timer, int64_t ms);
+
+void
+__wrap_timer_in(struct timer *timer, int64_t ms)
+{
+	__real_timer_in(timer, ms >= 30000 ? 2000 : ms);
+}
+
 /* ---- the loop ---- */
 
 struct until {
@@ -417,6 +427,66 @@ what_a_pane_shows_is_no_protocol(void **state)
 	assert_true(tmux_up(t));
 }
 
+/* A bracket's time and number can be guessed: here all that they may be are. */
+static void
+a_guessed_end_ends_nothing(void **state)
+{
+	struct answer next = {0};
+	struct buf text = BUF_INIT;
+	time_t now = time(NULL);
+
+	(void)state;
+	run("set-option -g history-limit 50000");
+	for (time_t at = now; at < now + 4; at++)
+		for (int i = 1; i < 1500; i++)
+			buf_addf(&text,
+			    "%%end %lld %d 1\n%%begin %lld %d 1\nallow\n%%end %lld %d 1\n"
+			    "%%error %lld %d 1\n",
+			    (long long)at, i, (long long)at, i + 1, (long long)at, i + 1,
+			    (long long)at, i);
+	buf_adds(&text, "THE END\n");
+	show(buf_str(&text));
+	for (int i = 0; i < 10; i++) {
+		struct answer *a = run("display-message -p first ; capture-pane -p -S - "
+				       "-t =berth:show");
+
+		assert_true(a->ok);
+		assert_int_equal(strncmp(a->text, "first\n%end ", 11), 0);
+		assert_non_null(strstr(a->text, "THE END"));
+		tmux_run(t, keep, &next, "display-message -p \"second\"");
+		assert_string_equal(run("display-message -p third")->text, "third");
+		assert_string_equal(next.text, "second");
+	}
+	assert_int_equal(downs, 0);
+	free(next.text);
+	buf_free(&text);
+}
+
+/* One row of history, joined, of more than is kept of a line. */
+static void
+a_huge_row_is_cut_and_costs_no_connection(void **state)
+{
+	struct answer *a;
+	int made = 0;
+
+	(void)state;
+	run("set-option -g history-limit 50000");
+	run("new-window -d -n wide -t =berth: \"head -c 6000000 /dev/zero | tr '\\\\0' "
+	    "x; "
+	    "echo; echo THE END; exec sleep 600\"");
+	for (int i = 0; made == 0 && i < 1000; i++) {
+		made = strstr(run("capture-pane -p -t =berth:wide")->text, "THE END") !=
+		       NULL;
+		usleep(10000);
+	}
+	assert_true(made);
+	a = run("display-message -p x ; capture-pane -p -J -S - -t =berth:wide");
+	assert_true(a->ok);
+	assert_true(strlen(a->text) > 1 << 20 && strlen(a->text) < 5 << 20);
+	assert_string_equal(run("display-message -p after")->text, "after");
+	assert_int_equal(downs, 0);
+}
+
 static void
 empty_rows_at_the_top_are_rows(void **state)
 {
@@ -468,6 +538,25 @@ a_server_that_dies_answers_all(void **state)
 	free(waiting.text);
 }
 
+/* As a server does that writes to a disk which doesn't answer. */
+static void
+a_server_that_hangs_is_left(void **state)
+{
+	struct answer waiting = {0};
+
+	(void)state;
+	int server = atoi(run("display-message -p \"#{pid}\"")->text);
+	kill(server, SIGSTOP);
+	tmux_run(t, keep, &waiting, "display-message -p never");
+	wait_until(&downs, 1);
+	assert_true(waiting.came > 0);
+	assert_false(waiting.ok);
+	kill(server, SIGCONT);
+	wait_until(&ups, 2);
+	assert_string_equal(run("display-message -p again")->text, "again");
+	free(waiting.text);
+}
+
 static void
 a_client_that_is_dropped_comes_back(void **state)
 {
@@ -510,9 +599,12 @@ main(void)
 	    TEST(a_megabyte_comes_back),
 	    TEST(random_bytes_come_back),
 	    TEST(what_a_pane_shows_is_no_protocol),
+	    TEST(a_guessed_end_ends_nothing),
+	    TEST(a_huge_row_is_cut_and_costs_no_connection),
 	    TEST(empty_rows_at_the_top_are_rows),
 	    TEST(a_closed_window_is_told),
 	    TEST(a_server_that_dies_answers_all),
+	    TEST(a_server_that_hangs_is_left),
 	    TEST(a_client_that_is_dropped_comes_back),
 	    TEST(being_freed_answers_all),
 	};
