@@ -16,6 +16,7 @@
 #include "json.h"
 #include "log.h"
 #include "loop.h"
+#include "proc.h"
 #include "shimlink.h"
 #include "spawner.h"
 #include "store.h"
@@ -26,6 +27,7 @@
 enum { JITTER_PERCENT = 20, LIMIT_LOOK_MS = 60000 };
 
 static const char typed_exit[] = "ended at its terminal";
+static const char changed_text[] = "its configuration changed";
 
 static const char *const names[] = {
     [AS_STOPPED] = "stopped",
@@ -231,12 +233,35 @@ agent_start(struct agent *a, const char *cause)
 		agent_event(a, AE_WANTED, "person", "%s", cause != NULL ? cause : "");
 }
 
-/* Through its shim; through spawn where that can't be asked. grace 0: at once. */
+static void
+end_due(void *arg)
+{
+	struct agent *a = arg;
+
+	if (a->shim_pid <= 0)
+		return;
+	spawner_kill(a->l->spawner, a->name, a->shim_pid);
+	timer_in(a->end_timer, AGENT_END_MARGIN_MS); /* spawn may have been away */
+}
+
+/* A shim that isn't connected is told when it is. */
 void
 agent_end(struct agent *a, int64_t grace_ms)
 {
-	if (a->shim_pid > 0 && (grace_ms == 0 || !shimlink_stop(a, grace_ms)))
-		spawner_kill(a->l->spawner, a->name, a->shim_pid);
+	if (a->shim_pid <= 0)
+		return;
+	if (grace_ms == 0) {
+		end_due(a);
+		return;
+	}
+	shimlink_stop(a, grace_ms);
+	timer_in(a->end_timer, grace_ms + AGENT_END_MARGIN_MS);
+}
+
+bool
+agent_unwanted(const struct agent *a)
+{
+	return a->want != WANT_RUN || a->state == AS_HELD || a->removed || a->l->closing;
 }
 
 void
@@ -411,80 +436,155 @@ agent_new(struct launcher *l, const char *name)
 	a->restart_timer = timer_new(l->loop, restart_due, a);
 	a->stable_timer = timer_new(l->loop, ran_stable, a);
 	a->kick_timer = timer_new(l->loop, kick_due, a);
+	a->end_timer = timer_new(l->loop, end_due, a);
 	list_append(&l->agents, &a->link);
 	return a;
 }
 
+/* The socket belongs to the agent's user: another user, another socket. */
 static void
-set_spec(struct agent *a, const char *spec, const char *hash)
+take_spec(struct agent *a, yyjson_doc *spec)
 {
-	const char *why;
-	yyjson_doc *doc = json_parse(spec, strlen(spec), &why);
+	int64_t uid = agent_spec_int(a, "uid", -1), gid = agent_spec_int(a, "gid", -1);
 
-	if (doc == NULL)
-		fatalx(EXIT_BUG, "desired_agents: %s: %s", a->name, why);
 	yyjson_doc_free(a->spec);
-	a->spec = doc;
+	a->spec = spec;
 	a->driver = driver_find(agent_spec_str(a, "driver", ""));
 	if (a->driver == NULL)
 		fatalx(EXIT_BUG, "desired_agents: %s: unknown driver", a->name);
+	if (uid != agent_spec_int(a, "uid", -1) || gid != agent_spec_int(a, "gid", -1))
+		a->listening = false;
+}
+
+static void
+take_hash(struct agent *a, const char *hash)
+{
 	free(a->hash);
 	a->hash = xstrdup(hash);
 	db_must(a->l->db, ST_AGENT_HASH, DB_ARGS(DB_T(a->name), DB_T(hash)));
 }
 
-/* The socket belongs to the agent's user: another user, another socket. */
-static bool
-user_changed(const struct agent *a, int64_t uid, int64_t gid)
+void
+agent_take_next(struct agent *a)
 {
-	return uid != agent_spec_int(a, "uid", -1) || gid != agent_spec_int(a, "gid", -1);
+	if (a->next_spec != NULL)
+		take_spec(a, a->next_spec);
+	if (a->next_hash != NULL)
+		take_hash(a, a->next_hash);
+	free(a->next_hash);
+	a->next_spec = NULL;
+	a->next_hash = NULL;
 }
 
-/* The agent is in the file. New: as `start` says. Known: as it was, and again as the file
- * says if that changed. */
+static yyjson_doc *
+parse_spec(const char *name, const char *text)
+{
+	const char *why;
+	yyjson_doc *doc = json_parse(text, strlen(text), &why);
+
+	if (doc == NULL)
+		fatalx(EXIT_BUG, "desired_agents: %s: %s", name, why);
+	return doc;
+}
+
+static bool
+is_hash(const struct agent *a, const char *hash)
+{
+	const char *last = a->next_hash != NULL ? a->next_hash : a->hash;
+
+	return last == NULL || strcmp(last, hash) == 0;
+}
+
+/* What runs goes on as it was started until it has ended, and until then the new hash
+ * isn't noted: a launcher that starts in between sees the change again. What changes no
+ * hash takes effect at once. */
+static void
+set_spec(struct agent *a, yyjson_doc *spec, const char *hash)
+{
+	if (!agent_has_process(a) || (a->next_hash == NULL && is_hash(a, hash))) {
+		take_spec(a, spec);
+		take_hash(a, hash);
+		return;
+	}
+	if (a->spec == NULL) { /* how it was started, an earlier life knew */
+		take_spec(a, spec);
+		spec = NULL;
+	}
+	yyjson_doc_free(a->next_spec);
+	free(a->next_hash);
+	a->next_spec = spec;
+	a->next_hash = xstrdup(hash);
+}
+
+static void
+add_row(struct agent *a, const char *hash)
+{
+	struct launcher *l = a->l;
+
+	db_must(l->db, ST_AGENT_ADD,
+	    DB_ARGS(DB_T(a->name), DB_T(db_host(l->db)), DB_T("run"), DB_I(wall_ms()),
+		DB_T(hash)));
+	a->want = WANT_RUN;
+}
+
+/* Its process ended with the container, or unseen. */
+static void
+begin_without_process(struct agent *a, bool known)
+{
+	a->unsettled = known;
+	if (agent_waits_for_person(a))
+		agent_event(a, AE_HOLD, "process", AGENT_LIMIT_HOLD);
+	else if (a->state != AS_STOPPED && a->state != AS_HELD)
+		agent_event(a, a->want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "process",
+		    "it ended while nobody looked");
+	if (a->want == WANT_RUN && a->state == AS_STOPPED)
+		agent_event(a, AE_WANTED, "process",
+		    known ? "resumed after a restart" : "first start");
+}
+
+static void
+begin(struct agent *a, const char *spec, const char *hash)
+{
+	bool known = load_row(a), running, changed;
+
+	if (!known)
+		add_row(a, hash);
+	changed = !is_hash(a, hash);
+	running = agent_adopt(a);
+	set_spec(a, parse_spec(a->name, spec), hash);
+	if (!known && strcmp(agent_spec_str(a, "start", "always"), "manual") == 0)
+		set_want(a, WANT_STOP, "start = \"manual\"");
+	if (!running)
+		begin_without_process(a, known);
+	else if (a->want != WANT_RUN)
+		agent_end(a, AGENT_STOP_GRACE_MS);
+	else if (changed)
+		agent_restart(a, changed_text);
+	else if (a->state == AS_LIMITED)
+		enter_limited(a); /* its timer ended with the launcher before us */
+}
+
+/* One that we know. It may have been removed, and be on its way out. */
+static void
+change(struct agent *a, const char *spec, const char *hash)
+{
+	bool changed = !is_hash(a, hash);
+
+	set_spec(a, parse_spec(a->name, spec), hash);
+	if (a->want == WANT_RUN && agent_has_process(a) && (changed || a->removed))
+		agent_restart(a, changed_text);
+	a->removed = false;
+}
+
 static void
 load_desired(struct launcher *l, const char *name, const char *spec, const char *hash)
 {
 	struct agent *a = launcher_agent(l, name);
-	bool fresh = a == NULL, known, changed;
-	int64_t uid, gid;
 
-	if (fresh)
-		a = agent_new(l, name);
-	known = fresh ? load_row(a) : true;
-	changed = known && a->hash != NULL && strcmp(a->hash, hash) != 0;
-	if (!known) {
-		db_must(l->db, ST_AGENT_ADD,
-		    DB_ARGS(DB_T(name), DB_T(db_host(l->db)), DB_T("run"),
-			DB_I(wall_ms()), DB_T(hash)));
-		a->want = WANT_RUN;
-	}
-	uid = agent_spec_int(a, "uid", -1);
-	gid = agent_spec_int(a, "gid", -1);
-	set_spec(a, spec, hash);
-	a->removed = false;
-	a->other_user = user_changed(a, uid, gid) && agent_has_process(a);
-	if (user_changed(a, uid, gid) && !a->other_user)
-		a->listening = false;
-	if (!known && strcmp(agent_spec_str(a, "start", "always"), "manual") == 0)
-		set_want(a, WANT_STOP, "start = \"manual\"");
-	if (fresh && !agent_adopt(a)) {
-		bool lived = a->state != AS_STOPPED && a->state != AS_HELD &&
-			     a->state != AS_CRASHED;
-
-		a->unsettled = known;
-		if (agent_waits_for_person(a))
-			agent_event(a, AE_HOLD, "process", AGENT_LIMIT_HOLD);
-		else if (lived || a->state == AS_CRASHED)
-			a->state = AS_STOPPED; /* its process ended with the container, or
-						  unseen */
-		if (a->want == WANT_RUN && a->state == AS_STOPPED)
-			agent_event(a, AE_WANTED, "process",
-			    known ? "resumed after a restart" : "first start");
-	} else if (changed && agent_has_process(a))
-		agent_restart(a, "its configuration changed");
-	else if (fresh && a->state == AS_LIMITED)
-		enter_limited(a); /* its timer ended with the launcher before us */
+	if (a != NULL)
+		change(a, spec, hash);
+	else
+		begin(agent_new(l, name), spec, hash);
 }
 
 void
@@ -504,11 +604,14 @@ agent_remove(struct agent *a)
 	timer_free(a->ready_timer);
 	timer_free(a->stable_timer);
 	timer_free(a->kick_timer);
+	timer_free(a->end_timer);
 	timer_free(a->quiet_timer);
 	timer_free(a->dialog_timer);
 	yyjson_doc_free(a->spec);
+	yyjson_doc_free(a->next_spec);
 	list_remove(&a->link);
 	free(a->name);
+	free(a->next_hash);
 	free(a->hash);
 	free(a->reason);
 	folder_forget(a);
@@ -519,29 +622,53 @@ agent_remove(struct agent *a)
 	launcher_changed(l);
 }
 
+/* Is what a row tells of a process of this container still there? Then it is killed. */
+static bool
+kill_leftover(struct launcher *l, const char *name)
+{
+	struct db_rows *r = db_query(l->db, ST_AGENT_GET, DB_ARGS(DB_T(name)));
+	bool there = db_next(r) && db_text(r, 6) != NULL &&
+		     strcmp(db_text(r, 6), l->boot_id) == 0 && db_int(r, 4) > 0 &&
+		     proc_start_time((pid_t)db_int(r, 4)) == (uint64_t)db_int(r, 5);
+	pid_t shim = there ? (pid_t)db_int(r, 4) : 0;
+
+	db_done(r);
+	if (there)
+		spawner_kill(l->spawner, name, shim);
+	return there;
+}
+
 static void
-remove_gone(struct launcher *l)
+remove_one(struct launcher *l, const char *name)
+{
+	struct agent *a = launcher_agent(l, name);
+
+	if (a == NULL && kill_leftover(l, name))
+		l->leftovers = true;
+	else if (a == NULL) {
+		turn_abandon(l, name);
+		db_must(l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(name)));
+	} else if (!agent_has_process(a))
+		agent_remove(a);
+	else if (!a->removed) {
+		a->removed = true;
+		timer_cancel(a->restart_timer);
+		agent_end(a, AGENT_STOP_GRACE_MS);
+	}
+}
+
+void
+agents_remove_gone(struct launcher *l)
 {
 	struct db_rows *r = db_query(l->db, ST_REMOVED_AGENTS, DB_NOARGS);
 	struct buf gone = BUF_INIT;
 
+	l->leftovers = false;
 	while (db_next(r))
 		buf_add(&gone, db_text(r, 0), strlen(db_text(r, 0)) + 1);
 	db_done(r);
-	for (size_t at = 0; at < gone.len; at += strlen(gone.data + at) + 1) {
-		struct agent *a = launcher_agent(l, gone.data + at);
-
-		if (a == NULL) {
-			turn_abandon(l, gone.data + at);
-			db_must(l->db, ST_AGENT_DELETE, DB_ARGS(DB_T(gone.data + at)));
-			continue;
-		}
-		a->removed = true;
-		if (agent_has_process(a))
-			agent_stop(a, WANT_STOP, "no longer in the configuration", false);
-		else
-			agent_remove(a);
-	}
+	for (size_t at = 0; at < gone.len; at += strlen(gone.data + at) + 1)
+		remove_one(l, gone.data + at);
 	buf_free(&gone);
 }
 
@@ -565,5 +692,5 @@ agents_load(struct launcher *l)
 		load_desired(l, row[0], row[1], row[2]);
 	}
 	buf_free(&rows);
-	remove_gone(l);
+	agents_remove_gone(l);
 }

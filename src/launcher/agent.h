@@ -45,7 +45,13 @@ enum agent_event {
 	AE_COUNT
 };
 
-enum { AGENT_STOP_GRACE_MS = 4000 }; /* from SIGTERM to SIGKILL */
+/* From SIGTERM to SIGKILL; when the whole appliance stops; and what its shim may need
+ * beyond that, before it is killed too. */
+enum {
+	AGENT_STOP_GRACE_MS = 4000,
+	AGENT_CLOSE_GRACE_MS = 2000,
+	AGENT_END_MARGIN_MS = 1000
+};
 
 enum want { WANT_RUN, WANT_STOP, WANT_HOLD };
 
@@ -59,8 +65,10 @@ struct agent {
 	struct list link;
 	struct launcher *l;
 	char *name, *hash;
-	yyjson_doc *spec; /* of desired_agents */
-	bool removed;     /* no longer desired: it only waits for its end */
+	yyjson_doc *spec;      /* of desired_agents, as its process was started with */
+	yyjson_doc *next_spec; /* ... and is to be started with; NULL: the same */
+	char *next_hash;       /* its hash, not noted before the process has ended */
+	bool removed;          /* no longer desired: it only waits for its end */
 	const struct driver *driver;
 
 	enum agent_state state;
@@ -85,7 +93,6 @@ struct agent {
 	char *exit_error;
 	int64_t crashes, restarts;
 	int failed_resumes; /* in a row: ended before it was ready, asked to resume */
-	bool other_user;    /* its socket must be made anew once it has ended */
 	char *folder_why, *folder_hint; /* it can't write where it works; NULL: it can */
 
 	/* terminal and socket */
@@ -111,7 +118,7 @@ struct agent {
 
 	struct delivery *delivery; /* in flight; NULL if none */
 	struct timer *restart_timer, *ready_timer, *stable_timer, *kick_timer,
-	    *quiet_timer, *dialog_timer;
+	    *quiet_timer, *dialog_timer, *end_timer;
 	int64_t glyph_since;  /* monotonic: the prompt has shown, or the pane been quiet,
 				 since; 0 if not */
 	uint64_t screen_hash; /* of a pane that is watched for quiet */
@@ -131,6 +138,8 @@ void agents_load(struct launcher *l);
 void agents_windows(
     void *l); /* asks tmux which agents have windows: at first, and when one closed */
 void agents_tmux_down(struct launcher *l);
+/* Agents whose removal nobody saw: their processes end, their rows go. */
+void agents_remove_gone(struct launcher *l);
 
 /* Forgets an agent that has no process and is no longer desired, and closes its window.
  */
@@ -144,7 +153,13 @@ bool agent_waits_for_person(const struct agent *a);
 /* A person's (or the configuration's) will. */
 void agent_start(struct agent *a, const char *cause);
 void agent_stop(struct agent *a, enum want want, const char *cause, bool now);
-void agent_end(struct agent *a, int64_t grace_ms); /* its process, whatever is wanted */
+/* Its process, whatever is wanted: certainly, also if its shim hangs or spawn is away.
+ * grace_ms 0: at once. */
+void agent_end(struct agent *a, int64_t grace_ms);
+/* What it was told to be when its process has ended. */
+void agent_take_next(struct agent *a);
+/* Nothing of it is to run, or to be started. */
+bool agent_unwanted(const struct agent *a);
 void agent_restart(struct agent *a, const char *cause);
 void agent_typed_exit(struct agent *a); /* a person ended it at its terminal */
 

@@ -179,7 +179,8 @@ trace_of(struct agent *a, const struct delivery *d, const char *text)
 	char header[48];
 	int x, y;
 
-	if (rows == NULL || sscanf(text, "%d %d", &x, &y) != 2)
+	if (a->driver->glyph == NULL || rows == NULL ||
+	    sscanf(text, "%d %d", &x, &y) != 2)
 		return TRACE_UNCLEAR;
 	prompt = screen_prompt(rows + 1, x, y, a->driver->glyph);
 	if (prompt == SCREEN_NO_PROMPT || a->registry != REG_IDLE)
@@ -543,6 +544,12 @@ forget_history(struct agent *a, long y)
 	a->delivery->line = y;
 }
 
+static bool
+may_deliver(const struct agent *a)
+{
+	return a->state == AS_READY && !agent_unwanted(a) && !a->restart_after_exit;
+}
+
 static void
 looked(bool ok, char *text, void *arg)
 {
@@ -552,9 +559,9 @@ looked(bool ok, char *text, void *arg)
 
 	if (a->delivery == NULL || a->delivery->phase > STASHING)
 		return;
-	if (!ok || a->state != AS_READY || !parse_view(a, text, &v)) {
+	if (!ok || !may_deliver(a) || !parse_view(a, text, &v)) {
 		deliver_drop(a);
-		if (tmux_up(a->l->tmux) && a->state == AS_READY)
+		if (tmux_up(a->l->tmux) && may_deliver(a))
 			again_in(a, LOOK_AGAIN_MS);
 		return;
 	}
@@ -607,8 +614,8 @@ deliver_kick(struct agent *a)
 		look(a);
 		return;
 	}
-	if (a->l->closing || a->delivery != NULL || a->state != AS_READY ||
-	    a->pane[0] == '\0' || a->shim == NULL || a->unsettled || !tmux_up(a->l->tmux))
+	if (a->delivery != NULL || !may_deliver(a) || a->pane[0] == '\0' ||
+	    a->shim == NULL || a->unsettled || !tmux_up(a->l->tmux))
 		return;
 	r = db_query(a->l->db, ST_MESSAGE_NEXT_DUE, DB_ARGS(DB_T(a->name)));
 	due = db_next(r) && !db_is_null(r, 0);
@@ -669,6 +676,8 @@ mark_read(bool ok, char *text, void *arg)
 void
 deliver_recover(struct agent *a)
 {
+	if (agent_unwanted(a) || a->restart_after_exit)
+		return; /* its end settles it */
 	if (a->delivery == NULL && in_flight(a) > 0 && !a->unsettled)
 		tmux_runf(a->l->tmux, mark_read, a,
 		    "display-message -p -t %s \"#{@berth_msg}\"", a->pane);

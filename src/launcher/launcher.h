@@ -39,6 +39,7 @@ struct launcher {
 			     another */
 	int64_t started;  /* monotonic */
 	bool closing;     /* the appliance is stopping: nothing new begins */
+	bool leftovers;   /* of agents that were removed unseen, processes still run */
 	void *watchers;   /* ops.c: who waits for messages and events */
 };
 

@@ -30,7 +30,7 @@
 #include "xmalloc.h"
 
 static const int64_t KEEP_MS = INT64_C(90) * 86400 * 1000;
-enum { CHECKPOINT_MS = 60000, EXPIRY_MS = 5000, CLOSE_GRACE_MS = 2000 };
+enum { CHECKPOINT_MS = 60000, EXPIRY_MS = 5000 };
 
 struct agent *
 launcher_agent(struct launcher *l, const char *name)
@@ -104,6 +104,8 @@ spawn_up(void *ctx)
 		    false; /* it tells us again which it has */
 	}
 	listen_missing(l);
+	if (l->leftovers)
+		agents_remove_gone(l);
 	if (l->closing) /* who was being started never will be */
 		launcher_closed(l);
 }
@@ -197,6 +199,8 @@ expiry_due(void *arg)
 
 	expire_messages(l);
 	approvals_expire(l);
+	if (l->leftovers)
+		agents_remove_gone(l);
 	timer_in(l->expiry, EXPIRY_MS);
 }
 
@@ -258,7 +262,7 @@ close_down(int signo, void *arg)
 	log_info("the appliance is stopping");
 	l->closing = true;
 	list_each (a, &l->agents, link) {
-		agent_end(a, CLOSE_GRACE_MS);
+		agent_end(a, AGENT_CLOSE_GRACE_MS);
 	}
 	launcher_closed(l);
 }

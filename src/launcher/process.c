@@ -45,20 +45,26 @@ agent_store_process(struct agent *a)
 
 /* ---- terminals ---- */
 
-static struct agent *
-agent_of_pane_command(struct launcher *l, const char *command)
+/* Whose terminal a pane's command holds: a name, and perhaps a quote after it; NULL: it
+ * is none of an agent's. */
+static const char *
+whose_terminal(const char *command)
 {
-	struct agent *a;
 	static const char program[] = LIBEXEC_DIR "/pane ";
-	const char *at;
 
 	if (*command == '"')
 		command++;
-	at = strncmp(command, program, sizeof(program) - 1) == 0
-		 ? command + sizeof(program) - 1
-		 : NULL;
-	if (at == NULL)
+	if (strncmp(command, program, sizeof(program) - 1) != 0)
 		return NULL;
+	command += sizeof(program) - 1;
+	return *command != '-' ? command : NULL;
+}
+
+static struct agent *
+agent_named(struct launcher *l, const char *at)
+{
+	struct agent *a;
+
 	list_each (a, &l->agents, link) {
 		size_t n = strlen(a->name);
 
@@ -73,13 +79,17 @@ static void
 pane_listed(struct launcher *l, const char *line)
 {
 	char window[16], pane[16];
+	const char *whose;
 	struct agent *a;
 	bool fresh;
 	int used = 0;
 
 	if (sscanf(line, "%15s %15s %n", window, pane, &used) < 2 || used == 0)
 		return;
-	a = agent_of_pane_command(l, line + used);
+	whose = whose_terminal(line + used);
+	a = whose != NULL ? agent_named(l, whose) : NULL;
+	if (whose != NULL && a == NULL) /* removed while we weren't there */
+		tmux_runf(l->tmux, NULL, NULL, "kill-window -t %s", window);
 	if (a == NULL)
 		return;
 	fresh = strcmp(a->pane, pane) != 0;
@@ -277,7 +287,7 @@ start_given_up(struct agent *a)
 void
 agent_spawned(struct agent *a, const struct spawn_msg *m, int pidfd)
 {
-	bool unwanted = a->want != WANT_RUN || a->l->closing;
+	bool unwanted = agent_unwanted(a);
 
 	a->spawning = false;
 	if (pidfd !=
@@ -364,6 +374,8 @@ after_exit(struct agent *a)
 	how_it_ended(a, how, sizeof(how));
 	if (a->l->closing)
 		agent_event(a, AE_STOPPED, "process", "the appliance stopped");
+	else if (a->removed)
+		agent_event(a, AE_STOPPED, "process", "no longer in the configuration");
 	else if (a->restart_after_exit && a->want == WANT_RUN) {
 		a->restart_after_exit = false;
 		agent_event(a, AE_STOPPED, "process", "restarting");
@@ -422,6 +434,7 @@ agent_exited(struct agent *a)
 	close(a->pidfd);
 	a->pidfd = -1;
 	timer_cancel(a->stable_timer);
+	timer_cancel(a->end_timer);
 	if (a->ready_timer != NULL) /* there is none if it was adopted when ready */
 		timer_cancel(a->ready_timer);
 	if (!a->drained) /* the shim was killed: nothing of its agent may go on without it
@@ -434,8 +447,6 @@ agent_exited(struct agent *a)
 	folder_forget(a);
 	approval_withdraw(a, INT64_MAX, "its process ended");
 	deliver_drop(a);
-	if (a->other_user)
-		a->listening = a->other_user = false;
 	agent_store_process(a);
 	shimlink_closed(a);
 	if (a->drained && !a->unsettled)
@@ -443,6 +454,7 @@ agent_exited(struct agent *a)
 	else
 		a->unsettled = true;
 	forget_lost_conversation(a);
+	agent_take_next(a);
 	after_exit(a);
 	free(a->exit_error);
 	a->exit_error = NULL;

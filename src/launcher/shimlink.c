@@ -69,20 +69,18 @@ op_hello(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct agent *a = ctx;
 	yyjson_mut_doc *doc = json_object();
-	bool unwanted = a->want != WANT_RUN || a->state == AS_HELD || a->l->closing;
-
 	a->shim = ipc_req_peer(req);
 	snprintf(a->instance, sizeof(a->instance), "%s", json_str(args, "instance", ""));
 	a->agent_pid = (pid_t)json_int(args, "agent_pid", 0);
 	a->resumed = json_bool(args, "resumed", a->resumed);
 	agent_store_process(a);
-	json_add_bool(doc, "run", !unwanted);
+	json_add_bool(doc, "run", !agent_unwanted(a));
 	ipc_ok(req, doc);
 	if (a->agent_pid > 0)
 		shimlink_tail(a);
 	approval_hello(a, json_get(args, "asks"));
-	if (unwanted || a->restart_after_exit) /* it may not have heard of it */
-		shimlink_stop(a, AGENT_STOP_GRACE_MS);
+	if (agent_unwanted(a) || a->restart_after_exit) /* it may not have heard of it */
+		agent_end(a, a->l->closing ? AGENT_CLOSE_GRACE_MS : AGENT_STOP_GRACE_MS);
 	if (a->agent_pid > 0 &&
 	    (!a->was_ready || (!a->driver->hooks && a->turn[0] != '\0')))
 		agent_watch_ready(a);
@@ -98,13 +96,13 @@ op_run(struct ipc_req *req, yyjson_val *args, void *ctx)
 	const char *why = NULL;
 
 	(void)args;
-	if (a->want != WANT_RUN) /* what its earlier life left said so */
+	if (agent_unwanted(a)) /* what its earlier life left said so */
 		agent_end(a, AGENT_STOP_GRACE_MS);
 	if (a->transcript != NULL)
 		shimlink_tail(a);
 	else /* its old hooks came before this: nothing else to read */
 		shimlink_caught_up(a);
-	if (a->want == WANT_RUN && a->driver->runspec(a, doc, &why)) {
+	if (!agent_unwanted(a) && a->driver->runspec(a, doc, &why)) {
 		ipc_ok(req, doc);
 		return;
 	}

@@ -1112,6 +1112,108 @@ a_changed_configuration_restarts(void **state)
 	check();
 }
 
+/* What runs is read as what it was started as, and a launcher that starts in between sees
+ * the change again. */
+static void
+a_change_waits_for_the_end_of_what_runs(void **state)
+{
+	(void)state;
+	running();
+	desire("{\"driver\":\"claude\",\"cwd\":\"/x\"}", "h2");
+	assert_string_equal(agent_spec_str(a, "cwd", "-"), "-");
+	assert_string_equal(world_sql("SELECT hash FROM agents"), "h1");
+	desire("{\"driver\":\"claude\",\"cwd\":\"/y\"}", "h3");
+	cooperate(3000);
+	assert_string_equal(agent_spec_str(a, "cwd", "-"), "/y");
+	assert_string_equal(world_sql("SELECT hash FROM agents"), "h3");
+	assert_int_equal(a->state, AS_READY);
+	check();
+}
+
+static void
+a_change_revives_nobody_who_is_to_stop(void **state)
+{
+	(void)state;
+	running();
+	agent_stop(a, WANT_STOP, "enough", false);
+	desire("{\"driver\":\"claude\",\"cwd\":\"/x\"}", "h2");
+	cooperate(6000);
+	assert_int_equal(a->state, AS_STOPPED);
+	check();
+}
+
+static void
+a_shim_that_hangs_is_killed(void **state)
+{
+	(void)state;
+	running();
+	agent_stop(a, WANT_STOP, "enough", false);
+	world_pass(4000);
+	assert_false(killed);
+	world_pass(1500);
+	assert_true(killed);
+	cooperate(100);
+	assert_int_equal(a->state, AS_STOPPED);
+	check();
+}
+
+static void
+a_kill_waits_for_spawn(void **state)
+{
+	(void)state;
+	running();
+	spawn_is_up = false;
+	agent_stop(a, WANT_STOP, "enough", true);
+	world_pass(10000);
+	assert_false(killed);
+	spawn_is_up = true;
+	world_pass(2000);
+	assert_true(killed);
+	cooperate(100);
+	assert_int_equal(a->state, AS_STOPPED);
+	check();
+}
+
+static void
+who_is_removed_unseen_ends_too(void **state)
+{
+	(void)state;
+	world_sql("INSERT INTO agents (name, host, want, state, source, state_at, hash, "
+		  "shim_pid, shim_start, boot_id) VALUES ('gone', 'h', 'run', 'busy', "
+		  "'hook', 0, 'h1', %d, %llu, '%s')",
+	    getpid(), (unsigned long long)proc_start_time(getpid()), world.boot_id);
+	spawn_is_up = false;
+	agents_load(&world);
+	assert_true(world.leftovers);
+	spawn_is_up = true;
+	agents_remove_gone(&world);
+	assert_true(killed);
+	assert_true(world.leftovers);
+	assert_string_equal(world_sql("SELECT count(*) FROM agents"), "1");
+	world_sql("UPDATE agents SET shim_start = shim_start + 1"); /* it has ended */
+	agents_remove_gone(&world);
+	assert_false(world.leftovers);
+	assert_string_equal(world_sql("SELECT count(*) FROM agents"), "0");
+}
+
+static void
+who_is_put_back_before_its_end_runs_again(void **state)
+{
+	pid_t before;
+
+	(void)state;
+	running();
+	before = a->shim_pid;
+	world_sql("DELETE FROM desired_agents");
+	agents_load(&world);
+	assert_string_equal(world_sql("SELECT want FROM agents"), "run");
+	desire("{\"driver\":\"claude\"}", "h1");
+	cooperate(3000);
+	assert_int_equal(a->state, AS_READY);
+	assert_int_not_equal(a->shim_pid, before);
+	check();
+}
+
 static void
 who_is_removed_ends_and_is_gone(void **state)
 {
@@ -1287,6 +1389,12 @@ main(void)
 	    TEST(another_boot_adopts_nobody),
 	    TEST(held_and_stopped_stay_over_a_restart),
 	    TEST(a_changed_configuration_restarts),
+	    TEST(a_change_waits_for_the_end_of_what_runs),
+	    TEST(a_change_revives_nobody_who_is_to_stop),
+	    TEST(a_shim_that_hangs_is_killed),
+	    TEST(a_kill_waits_for_spawn),
+	    TEST(who_is_removed_unseen_ends_too),
+	    TEST(who_is_put_back_before_its_end_runs_again),
 	    TEST(who_is_removed_ends_and_is_gone),
 	    TEST(no_history_ends_in_an_impossible_state),
 	};

@@ -75,6 +75,12 @@ shimlink_ask_pending(struct agent *a)
 	asked_pending++;
 }
 
+bool
+agent_unwanted(const struct agent *a)
+{
+	return a->want != WANT_RUN || a->removed || a->l->closing;
+}
+
 void
 agent_observe(struct agent *a, const char *source)
 {
