@@ -5,6 +5,7 @@
  * when the agent ended. It runs as tmux's user and ends when tmux closes the terminal.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,22 @@ enum { RETRY_MS = 200 }; /* only while spawn is down */
 /* Leaves the alternate screen, mouse, focus and paste modes; shows the cursor. */
 static const char reset_modes[] =
     "\033[?1049l\033[?1000;1002;1003;1006;1004;2004l\033[?25h\033[0m\033>\r\n";
+
+/* The terminal once more, for what we say there: somebody may have stopped it (Ctrl-S),
+ * and a write that waits would keep us from all else. Another description, for the
+ * agent's reads and writes do wait. Opened before it is the agent's. */
+static int
+open_for_words(void)
+{
+	char name[64];
+	int fd = ttyname_r(0, name, sizeof(name)) == 0
+		     ? open(name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+		     : -1;
+
+	if (fd == -1)
+		fatal(EXIT_SYSTEM, "its terminal can't be opened again");
+	return fd;
+}
 
 static bool
 terminal_gone(int timeout_ms)
@@ -55,11 +72,15 @@ register_terminal(const char *agent)
 }
 
 static void
-say_ended(const struct termios *modes, int status)
+say_ended(int words, const struct termios *modes, int status)
 {
+	struct termios free_flow = *modes;
 	char line[128];
 	int n;
 
+	/* One that Ctrl-S stopped goes on when nothing may stop it. */
+	free_flow.c_iflag &= ~(tcflag_t)IXON;
+	tcsetattr(0, TCSANOW, &free_flow);
 	tcsetattr(0, TCSANOW, modes);
 	if (WIFSIGNALED(status))
 		n = snprintf(line, sizeof(line),
@@ -67,14 +88,14 @@ say_ended(const struct termios *modes, int status)
 	else
 		n = snprintf(line, sizeof(line),
 		    "[berth: the agent ended, status %d]\r\n", WEXITSTATUS(status));
-	if (write(1, reset_modes, sizeof(reset_modes) - 1) == -1 ||
-	    write(1, line, (size_t)n) == -1)
-		log_debug("terminal gone");
+	if (write(words, reset_modes, sizeof(reset_modes) - 1) == -1 ||
+	    write(words, line, (size_t)n) == -1)
+		log_debug("terminal gone, or full");
 }
 
 /* Until spawn goes away (true) or the terminal does (false). */
 static bool
-stay(int conn, const struct termios *modes)
+stay(int conn, int words, const struct termios *modes)
 {
 	struct pollfd p[2] = {{.fd = conn, .events = POLLIN}, {.fd = 0}};
 	struct spawn_msg m;
@@ -90,7 +111,7 @@ stay(int conn, const struct termios *modes)
 		if (proc_recv_fd(conn, &m, sizeof(m), &fd) == -1)
 			return true;
 		if (m.op == SPAWN_EXITED)
-			say_ended(modes, m.status);
+			say_ended(words, modes, m.status);
 	}
 }
 
@@ -117,7 +138,7 @@ int
 main(int argc, char **argv)
 {
 	struct termios modes;
-	int conn;
+	int conn, words;
 
 	log_init("pane");
 	if (argc != 2 || strlen(argv[1]) > SPAWN_NAME_MAX)
@@ -130,6 +151,7 @@ main(int argc, char **argv)
 			    SIG_IGN); /* keys typed before the agent has the terminal */
 	if (tcgetattr(0, &modes) == -1)
 		fatal(EXIT_BAD_USAGE, "standard input is no terminal");
+	words = open_for_words();
 	if (ioctl(0, TIOCNOTTY) == -1)
 		log_debug("no controlling terminal to give up");
 	for (;;) {
@@ -139,7 +161,7 @@ main(int argc, char **argv)
 				return 0;
 			continue;
 		}
-		if (!stay(conn, &modes))
+		if (!stay(conn, words, &modes))
 			return 0;
 		close(conn);
 		if (terminal_gone(RETRY_MS))

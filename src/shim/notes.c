@@ -19,7 +19,7 @@
 enum { NOTES_MAX = 16 << 10 };
 
 struct notes {
-	int pipe, terminal;
+	int pipe, terminal, words; /* words: the terminal, and a write doesn't wait */
 	bool quiet, ended;
 	struct watch *watch;
 	struct buf text;
@@ -27,11 +27,24 @@ struct notes {
 	void *ctx;
 };
 
+/* Somebody may have stopped the terminal (Ctrl-S): then the words are lost there, rather
+ * than the shim. Another description, for the agent's reads and writes do wait. */
+static int
+open_for_words(int terminal)
+{
+	char name[64];
+	int fd = ttyname_r(terminal, name, sizeof(name)) == 0
+		     ? open(name, O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+		     : -1;
+
+	return fd != -1 ? fd : terminal;
+}
+
 static void
 to_terminal(const struct notes *n, const char *text, size_t len)
 {
 	while (len > 0) {
-		ssize_t wrote = write(n->terminal, text, len);
+		ssize_t wrote = write(n->words, text, len);
 
 		if (wrote == -1 && errno != EINTR)
 			return;
@@ -96,7 +109,7 @@ notes_end(struct notes *n)
 	n->ended = true;
 	n->quiet = false;
 	take(n);
-	dup2(n->terminal, STDERR_FILENO);
+	dup2(n->words, STDERR_FILENO);
 }
 
 int
@@ -118,6 +131,7 @@ notes_begin(struct loop *loop, notes_send_cb *send, void *ctx)
 	    dup2(ends[1], STDERR_FILENO) == -1)
 		fatal(EXIT_SYSTEM, "pipe");
 	close(ends[1]);
+	n->words = open_for_words(n->terminal);
 	n->pipe = ends[0];
 	n->watch = watch_new(loop, n->pipe, LOOP_READ, readable, n);
 	return n;

@@ -97,7 +97,7 @@ def test_failed_login_holds_messages(claude, healed):
     else:
         claude.type("claude", "typed by a person", "Enter")
     assert claude.wait_message(waits, "answered")["answer"] == "logged in"
-    assert claude.agent("claude")["state"] == "ready"
+    claude.wait_state("claude", "ready")
     assert [m["id"] for m in claude.endpoint.messages()] == [first["id"], waits]
 
 

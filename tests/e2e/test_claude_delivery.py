@@ -223,6 +223,7 @@ def test_draft_is_kept(claudes, typed, draft):
             shows(claude, "and three")
             person.type(", sent by its writer\r")
             claude.wait(lambda: claude.endpoint.prompts()[-1]["text"].endswith("by its writer"), 10, "the draft was sent")
+            person.type("\x15\x7f" * 4)        # 2.1.197 rarely leaves a prompt that it took in the input line
         arrived(claude, sent)
         # around a paste some blanks are the CLI's
         assert claude.endpoint.prompts()[-1]["text"].split() == f"{draft}, sent by its writer".split()

@@ -58,7 +58,10 @@ def place(row):
 
 
 def ask(claude, agent):
-    return place(claude.ask("What now?", agent))
+    """Returns the place of the question, once the conversation has its answer, whatever is killed next."""
+    row = claude.ask("What now?", agent)
+    claude.wait_written(row["answer"])
+    return place(row)
 
 
 def ask_both(claude):
@@ -84,7 +87,7 @@ def run_into(claude, agent, script):
     sent = claude.send(script + " [[hang]]", agent)
     asked = script.count("[[tool ") + 1
     claude.wait(lambda: len(claude.endpoint.requests()) == asked, 30, f"{sent} is worked on")
-    claude.wait(lambda: claude.sh('grep -rqs "berth $1" ~agent/.claude/projects', sent), 10, "its transcript has it")
+    claude.wait_written(f"berth {sent}")
     return sent
 
 

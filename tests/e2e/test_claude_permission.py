@@ -1,8 +1,11 @@
 """What Claude Code may do: it asks, a person answers from outside or at its terminal, and what was not allowed is not done."""
 
+import contextlib
 import json
+import time
 
 import pytest
+from berthtest import TimedOut
 
 AGENT = """\
 [agents.{name}]
@@ -77,7 +80,7 @@ def answers_again(claude, agent="claude"):
 
 def test_nothing_is_done_before_it_is_approved(claude):
     sent, approval = ask(claude, bash("touch made", description="make a file"))
-    assert claude.agent("claude")["state"] == "awaiting-approval"
+    claude.wait_state("claude", "awaiting-approval")
     assert (approval["tool"], approval["input"]["command"], approval["state"]) == ("Bash", "touch made", "open")
     assert made(claude) == []
     assert claude.berth("approve", approval["id"])["state"] == "allowed"
@@ -193,13 +196,28 @@ def test_agents_ask_each_for_itself(claude):
 
 def dialog(claude, pane):
     """Until it is open, which may be after its hook has asked."""
-    claude.wait(lambda: "Do you want to proceed?" in claude.tmux("capture-pane", "-p", "-t", pane), 20, "the dialog is open")
+    claude.wait(lambda: is_open(claude, pane), 20, "the dialog is open")
+
+
+def is_open(claude, pane):
+    return "Do you want to proceed?" in claude.tmux("capture-pane", "-p", "-t", pane)
+
+
+def press(claude, pane, key):
+    """As a person answers: again, if nothing happens, for a dialog that is new loses keys."""
+    deadline = time.monotonic() + 20
+    while is_open(claude, pane):
+        assert time.monotonic() < deadline, f"{key} closes no dialog"
+        claude.tmux("send-keys", "-t", pane, key)
+        with contextlib.suppress(TimedOut):
+            claude.wait(lambda: not is_open(claude, pane), 1, "the dialog is closed")
 
 
 def test_allowed_at_the_terminal_is_withdrawn(claude):
     sent, approval = ask(claude, bash("touch made"))
-    dialog(claude, claude.agent("claude")["pane"])
-    claude.type("claude", "1")
+    pane = claude.agent("claude")["pane"]
+    dialog(claude, pane)
+    press(claude, pane, "1")
     answered(claude, sent)
     assert made(claude) == ["made"]
     assert outcome(claude, approval) == ("withdrawn", "answered at the terminal")
@@ -208,8 +226,9 @@ def test_allowed_at_the_terminal_is_withdrawn(claude):
 
 def test_refused_at_the_terminal_is_withdrawn(claude):
     sent, approval = ask(claude, bash("touch made"))
-    dialog(claude, claude.agent("claude")["pane"])
-    claude.type("claude", "Escape")
+    pane = claude.agent("claude")["pane"]
+    dialog(claude, pane)
+    press(claude, pane, "Escape")
     row = claude.wait_message(sent, "unanswered")
     assert "terminal" in row["reason"] and made(claude) == []
     assert outcome(claude, approval)[0] == "withdrawn"
@@ -273,7 +292,7 @@ def test_answered_at_the_terminal_while_the_launcher_is_down(claude):
     pane = claude.agent("claude")["pane"]
     dialog(claude, pane)
     claude.sh("s6-svc -wd -d /run/s6/launcher", user=0)
-    claude.tmux("send-keys", "-t", pane, "1")
+    press(claude, pane, "1")
     claude.wait(lambda: (claude.projects / "made").exists(), 20, "it is done")
     claude.sh("s6-svc -u /run/s6/launcher", user=0)
     answered(claude, sent)
@@ -284,6 +303,7 @@ def test_answered_at_the_terminal_while_the_launcher_is_down(claude):
 
 def test_killed_agents_request_dies_with_it(claude):
     sent, approval = ask(claude, bash("touch made"))
+    claude.wait_written(f"berth {sent}")
     claude.sh('kill -9 "$1"', claude.agent("claude")["pid"], user=0)
     claude.wait(lambda: claude.berth("approvals") == [], 20, "the request is gone")
     assert outcome(claude, approval)[0] == "withdrawn"
@@ -296,6 +316,7 @@ def test_killed_agents_request_dies_with_it(claude):
 @PINNED
 def test_stopped_agents_request_is_over(claude):
     sent, approval = ask(claude, bash("touch made"))
+    claude.wait_written(f"berth {sent}")
     claude.berth("stop", "claude")
     is_over(claude, approval)
     claude.berth("start", "claude")

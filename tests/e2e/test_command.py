@@ -64,7 +64,7 @@ def test_its_command_gets_arguments_environment_and_folder(appliance):
 def test_one_that_ends_is_started_again_and_what_was_cut_is_said(appliance):
     before = appliance.agent("shell")
     cut = appliance.send("sleep 600", "shell")
-    appliance.wait_message(cut, "delivered")
+    appliance.wait(lambda: appliance.find(r"^sleep 600$"), 20, "it sleeps")
     appliance.kill9(r"^sleep 600$")          # the shell lives: its prompt comes back
     assert appliance.wait_message(cut, "answered")["attempts"] == 1
     cut = appliance.send("kill -9 $$", "shell")
@@ -73,6 +73,24 @@ def test_one_that_ends_is_started_again_and_what_was_cut_is_said(appliance):
     after = appliance.wait_state("shell", "ready")
     assert after["pid"] != before["pid"]
     assert lines(appliance.ask("echo again", "shell")["answer"])[1] == "again"
+
+
+def test_stopped_terminal_stops_neither_an_end_nor_the_next_start(appliance):
+    before = appliance.agent("greeter")
+    appliance.type("greeter", "C-s")             # nothing comes out until C-q
+    appliance.berth("restart", "greeter")
+    after = appliance.wait_state("greeter", "ready")
+    assert after["pid"] != before["pid"]
+    assert "heard: still here" in lines(appliance.ask("still here", "greeter")["answer"])
+
+
+@pytest.mark.parametrize("end", ["%end", "%error"])
+def test_what_it_shows_passes_for_no_answer_of_tmux(appliance, end):
+    """Its rows look like the ends of tmux's answers, with all the times and numbers that they could soon have."""
+    appliance.ask(f'now=$(date +%s); for s in {{0..4}}; do for i in {{1..2000}}; do echo "{end} $((now + s)) $i 1"; done; done', "shell")
+    for word in "one", "two", "three":
+        assert lines(appliance.ask(f"echo {word}", "shell")["answer"])[1] == word
+        assert "heard: " + word in lines(appliance.ask(word, "greeter")["answer"])
 
 
 def test_python_prompt_answers(appliance):

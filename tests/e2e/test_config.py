@@ -5,29 +5,22 @@ import os
 import re
 
 import pytest
-from berthtest import DEMO_TOML
+from berthtest import DEMO_TOML, SHELL_TOML
 
 BROKEN = '[agents.demo]\ndriver = "demo"\n\n[delivery]\nhuman_idle = "soon"\nmax_queue = 0\n'
 WHY = 'berth.toml:5: delivery.human_idle: "soon" is not a duration'
 TOO = "berth.toml:6: delivery.max_queue: "
 
-SHELL = """\
-[agents.{0}]
-driver = "command"
-command = ["sh"]
-env.PS1 = "$ "
-silence = "1s"
-"""
 TOML = """\
 [agents.demo]
 driver = "demo"
 
-""" + SHELL.format("first") + """\
+""" + SHELL_TOML.format("first") + """\
 secrets.FROM_FILE = "first-key"
 secrets.FROM_ENV = "env:GRANTED"
 secrets.MISSING = "env:NOT_SET"
 
-""" + SHELL.format("second") + """\
+""" + SHELL_TOML.format("second") + """\
 secrets.FROM_FILE = "second-key"
 uid = 2001
 cwd = "/tmp"

@@ -299,7 +299,7 @@ def test_apply_touches_only_what_changed(appliance):
     answer = appliance.configure(RESTART + DEMOS + DOOMED)
     assert set(answer["changes"]) == {"~ agent idle (restarts)", "- agent new", "+ agent doomed"}
     appliance.wait(lambda: "new" not in [row["name"] for row in appliance.agents()], 10, "new is gone")
-    assert not {new["pid"], new["shim_pid"]} & {p.pid for p in appliance.pids()}
+    appliance.wait(lambda: not {new["pid"], new["shim_pid"]} & {p.pid for p in appliance.pids()}, 10, "new's processes are gone")
     assert appliance.status_of("send", "new", "hello") == 3
     wait_all_ready(appliance)
     assert appliance.agent("working")["pid"] == before["working"]["pid"]

@@ -86,13 +86,19 @@ class Trust:
                       f"tty_{row['name']}": terminals[row["pane"]]}
         return names
 
-    def attempt(self, who, *attempts):
-        """Makes attempts (words between tabs) as somebody; returns [(word, details)]."""
+    def attempt(self, who, *attempts, apart=False):
+        """Makes attempts (words between tabs) as somebody; returns [(word, details)]. apart: with none of the harness's
+        shells beside it, which have the container's environment."""
         argv, user = self.WHO[who]
         lines = [re.sub("<(\\w+)>", lambda m: str(self.names[m[1]]), attempt) for attempt in attempts]
-        said = self.appliance.exec(argv, user=user, input="\n".join(lines) + "\n").stdout.split("\n")[:-1]
+        ask = self.ask_apart if apart else self.appliance.exec
+        said = ask(argv, user=user, input="\n".join(lines) + "\n").stdout.split("\n")[:-1]
         assert len(said) == len(attempts), f"{who}: {attempts} were answered by {said}"
         return [tuple(answer.split("\t", 1)) for answer in said]
+
+    def ask_apart(self, argv, user, input):
+        self.appliance.hang_up()
+        return self.appliance.engine("exec", "-i", "--user", user, self.appliance.name, *argv, input=input)
 
     def one(self, who, attempt):
         return self.attempt(who, attempt)[0]
@@ -418,7 +424,8 @@ def test_secrets_are_where_they_belong_only(trust):
     appliance = trust.appliance
     owners = {SECRETS["a-key"]: "a", A_TOKEN: "a", SECRETS["b-key"]: "b", SECRETS["c-key"]: "c"}
     for who in ("root", "berth", "tmux", "A outside", "C outside"):
-        for secret, (_, found) in zip(owners, trust.attempt(who, *(f"scan\t{secret}" for secret in owners)), strict=True):
+        scanned = trust.attempt(who, *(f"scan\t{secret}" for secret in owners), apart=True)
+        for secret, (_, found) in zip(owners, scanned, strict=True):
             seen = {"A outside": "ab", "C outside": "c"}.get(who, "")
             theirs = [f"{trust.names[f'cli_{owners[secret]}']}/environ"]
             assert found.split() == (theirs if owners[secret] in seen else []), (who, owners[secret], found)

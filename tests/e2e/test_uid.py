@@ -3,17 +3,11 @@
 import os
 
 import pytest
-from berthtest import DEMO_TOML, Appliance
+from berthtest import DEMO_TOML, SHELL_TOML, Appliance
 
 from conftest import APPLIANCES, new_name
 
-SHELL = """\
-[agents.shell]
-driver = "command"
-command = ["sh"]
-env.PS1 = "$ "
-silence = "500ms"
-"""
+SHELL = SHELL_TOML.format("shell")
 
 
 @pytest.fixture

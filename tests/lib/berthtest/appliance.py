@@ -33,6 +33,13 @@ env.ANTHROPIC_BASE_URL = "{url}"
 env.CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC = "1"
 env.CLAUDE_CODE_MAX_RETRIES = "2"
 """
+# A shell as a "command" that ends when it is asked to, which one that is interactive doesn't
+SHELL_TOML = """\
+[agents.{}]
+driver = "command"
+command = ["sh", "-c", 'trap exit TERM; while printf "$ "; read -r line; do eval "$line"; done']
+silence = "500ms"
+"""
 
 Stopped = namedtuple("Stopped", "seconds status")
 
@@ -72,6 +79,7 @@ class Appliance(Container):
 
     def stop(self, timeout=STOP_S):
         """Stops it as an engine does; says how long that took and what its exit status was."""
+        self.hang_up()
         begun = time.monotonic()
         self.engine("stop", "-t", timeout, self.name, timeout=timeout + 30)
         return Stopped(time.monotonic() - begun, int(self.inspect("{{.State.ExitCode}}")))
@@ -86,14 +94,16 @@ class Appliance(Container):
 
     def power_cut(self):
         """Kills all of it at once. The volume stays; `start()` is the next power-up."""
+        self.hang_up()
         self.engine("kill", "--signal", "KILL", self.name)
         self.wait(lambda: not self.running(), 20, "the container is dead")
 
     def wait_ready(self, *agents, timeout=BOOT_S):
         """Until berth says that all is well, and the agents (default: all that are to run) are ready."""
         def ready():
-            assert self.running(), f"{self.name} ended with status {self.inspect('{{.State.ExitCode}}')}:\n{self.logs()[-3000:]}"
-            self.berth("status", "--quiet", json=False)
+            if self.status_of("status", "--quiet") != 0:
+                assert self.running(), f"{self.name} ended with status {self.inspect('{{.State.ExitCode}}')}:\n{self.logs()[-3000:]}"
+                return False
             rows = {row["name"]: row for row in self.agents()}
             wanted = agents or [name for name, row in rows.items() if row["want"] == "run"]
             return all(name in rows and rows[name]["state"] == "ready" for name in wanted)
@@ -152,6 +162,11 @@ class Appliance(Container):
             found = self.message(name)
             return found if found["state"] in states else None
         return self.wait(row, timeout, f"message {name} is {' or '.join(states)}")
+
+    def wait_written(self, text, timeout=10):
+        """Until a transcript of the default user's Claude Code has it. The CLI writes one a little after it told its
+        hooks: what is killed in between isn't in the conversation that goes on."""
+        self.wait(lambda: self.sh('grep -rqsF "$1" ~agent/.claude/projects', text), timeout, f"a transcript has {text!r}")
 
     def status_of(self, *args, **options):
         """The exit status of a berth command."""

@@ -3,9 +3,11 @@
 import re
 import subprocess
 import time
+from collections import defaultdict
 from dataclasses import dataclass
 
 from .engine import SCRIPT, CommandFailed
+from .shell import Shell
 
 
 @dataclass(frozen=True)
@@ -23,25 +25,43 @@ class Process:
 class Container:
     def __init__(self, engine, name):
         self.engine, self.name = engine, name
-        self.journal = []          # what was run in it: (when, seconds, status, argv)
+        self.journal = []                      # what was run in it: (when, seconds, status, argv)
+        self._shells = []                      # that run it
+        self._idle = defaultdict(list)         # by user: those that have nothing to do
 
-    def exec(self, argv, user=None, input=None, env=None, cwd=None, check=True, timeout=60, text=True):
+    def exec(self, argv, user=None, input=None, env=None, check=True, timeout=60, text=True):
         """Runs a command in the container; a `CommandFailed` if it fails, unless check=False."""
-        options = ["-i"] if input is not None else []
-        options += ["--user", str(user)] if user is not None else []
-        options += ["--workdir", cwd] if cwd else []
-        for name, value in (env or {}).items():
-            options += ["-e", f"{name}={value}"]
         begun, status = time.time(), "?"
         try:
-            result = self.engine("exec", *options, self.name, *argv, input=input, timeout=timeout, check=check, text=text)
-            status = result.status
-            return result
+            ran = self._run([*(f"{name}={value}" for name, value in (env or {}).items()), *argv], user, input, timeout)
+            status = ran.status
         except CommandFailed as error:
             status = error.why
             raise
         finally:
             self.journal.append((begun, time.time() - begun, status, argv))
+        if text:
+            ran.stdout, ran.stderr = ran.stdout.decode(errors="replace"), ran.stderr.decode(errors="replace")
+        if check and status != 0:
+            raise CommandFailed(ran)
+        return ran
+
+    def _run(self, argv, user, input, timeout):
+        idle = self._idle[user]
+        shell = idle.pop() if idle else None
+        if shell is None or not shell.alive():
+            shell = Shell(self.engine, self.name, user)
+            self._shells.append(shell)
+        ran = shell.run(argv, input, timeout)
+        if shell.alive():
+            idle.append(shell)
+        return ran
+
+    def hang_up(self):
+        """Ends its shells; the next command starts another."""
+        self._idle.clear()
+        while self._shells:
+            self._shells.pop().close()
 
     def background(self, script, *arguments, user=None):
         """Starts a shell script in it and doesn't wait: a Popen, with text pipes for its outputs."""
@@ -66,9 +86,10 @@ class Container:
         return result.stdout + result.stderr
 
     def pids(self):
-        """The processes in it (without the one that looks), as `Process`."""
+        """The processes in it (without those that look), as `Process`."""
         found = self.sh("exec head -v -c 65536 /proc/[0-9]*/status /proc/[0-9]*/cmdline", check=False, text=False)
-        return processes(found.stdout.decode(errors="replace"))
+        ours = {shell.pid for shell in self._shells}
+        return [p for p in processes(found.stdout.decode(errors="replace")) if p.pid not in ours]
 
     def find(self, pattern):
         """The processes whose name or command line matches."""
@@ -82,6 +103,7 @@ class Container:
         return victims
 
     def remove(self):
+        self.hang_up()
         # -t doesn't exist in Docker's rm, and a kill is what -f means there
         self.engine("kill", self.name, check=False)
         self.engine("rm", "-f", "-v", self.name, check=False)

@@ -4,7 +4,7 @@ import time
 
 from .engine import CommandFailed
 
-PERIOD_S = 0.1
+PERIOD_S = 0.05
 
 
 class TimedOut(AssertionError):
