@@ -616,6 +616,7 @@ agent_remove(struct agent *a)
 	free(a->reason);
 	folder_forget(a);
 	free(a->exit_error);
+	free(a->rest);
 	free(a->stop_reason);
 	free(a->transcript);
 	free(a);

@@ -59,6 +59,7 @@ enum registry { REG_NONE, REG_IDLE, REG_BUSY, REG_WAITING };
 
 struct driver;
 struct delivery;
+struct ipc_req;
 struct turnstate;
 
 struct agent {
@@ -101,6 +102,7 @@ struct agent {
 	bool making_window, has_terminal, listening, spawning;
 	struct ipc_server *server;
 	struct ipc_peer *shim;       /* after hello */
+	struct ipc_req *wants_run;   /* it waits for what its old transcript proves */
 	char instance[ULID_LEN + 1]; /* of the shim */
 
 	/* what the CLI says */
@@ -122,6 +124,9 @@ struct agent {
 	int64_t glyph_since;  /* monotonic: the prompt has shown, or the pane been quiet,
 				 since; 0 if not */
 	uint64_t screen_hash; /* of a pane that is watched for quiet */
+	char *rest; /* what its cursor's row said when it fell quiet: its prompt; NULL:
+		       unknown */
+	int64_t rest_at; /* monotonic */
 };
 
 const char *agent_state_name(enum agent_state state);

@@ -19,6 +19,7 @@
 #include "paths.h"
 #include "shimlink.h"
 #include "store.h"
+#include "turn.h"
 #include "xmalloc.h"
 
 /* RFC 9562, version 4 */
@@ -85,6 +86,7 @@ conversation_lost(struct agent *a)
 
 	log_warnx("agent=%s session=%s %s", a->name, a->driver_id, what);
 	store_event(a->l->db, "session", a->session, "lost", what, NULL);
+	turn_forgotten(a);
 	a->applied = 0;
 	db_must(a->l->db, ST_SESSION_APPLIED, DB_ARGS(DB_T(a->session), DB_I(0)));
 	shimlink_tail(a);
@@ -104,13 +106,18 @@ lies_elsewhere(const struct agent *a)
 	       (strncmp(a->transcript, home, n) != 0 || a->transcript[n] != '/');
 }
 
+bool
+conversation_is_new(const struct agent *a)
+{
+	return a->session[0] == '\0' || wants_fresh(a) || lies_elsewhere(a);
+}
+
 void
 conversation_add(struct agent *a, yyjson_mut_doc *doc)
 {
 	yyjson_mut_val *root = yyjson_mut_doc_get_root(doc),
 		       *argv = yyjson_mut_obj_get(root, "argv"), *again, *dirs;
-	bool fresh = a->session[0] == '\0' || wants_fresh(a) || lies_elsewhere(a),
-	     resume = !fresh && a->transcript != NULL;
+	bool fresh = conversation_is_new(a), resume = !fresh && a->transcript != NULL;
 
 	if (fresh)
 		conversation_begin(a);

@@ -1,6 +1,7 @@
 /* Which conversation an agent starts with: the one it had, by id, or a new one. */
 #ifndef CONVERSATION_H
 #define CONVERSATION_H
+#include <stdbool.h>
 #include <yyjson.h>
 
 struct agent;
@@ -9,6 +10,9 @@ struct agent;
  * "resume_if" where there is something to resume, and "registry" and "dirs" under
  * HOME/<driver's home>. The agent has a session after this. */
 void conversation_add(struct agent *a, yyjson_mut_doc *doc);
+
+/* Will the next start begin a new one? */
+bool conversation_is_new(const struct agent *a);
 
 /* A new one: turns belong to a conversation, also those of a program that can't resume
  * any. */

@@ -387,6 +387,22 @@ refuse_spent(struct agent *a)
 	}
 }
 
+/* What goes on with a message that was cut tells it again where the agent's conversation
+ * doesn't have it: it may be another one by now. */
+static char *
+whole_text(struct agent *a, const char *text, const char *root)
+{
+	char *unknown = root != NULL ? turn_unknown(a, root) : NULL, *all;
+
+	all = unknown == NULL
+		  ? xstrdup(text)
+		  : xasprintf("%s\n\nThis conversation doesn't have it any more. It "
+			      "was:\n\n%s",
+			text, unknown);
+	free(unknown);
+	return all;
+}
+
 /* What failed before goes alone, so that it takes no others with it. */
 static void
 gather(struct agent *a, struct claim *c)
@@ -397,21 +413,25 @@ gather(struct agent *a, struct claim *c)
 		DB_I(together && a->driver->hooks ? BATCH_MAX : 1)));
 
 	while (db_next(r)) {
+		char *text = whole_text(a, db_text(r, 4), db_text(r, 7));
 		struct prompt_part part = {.id = db_text(r, 0),
 		    .channel = db_text(r, 1),
 		    .thread = db_text(r, 2),
 		    .sender = db_text(r, 3),
-		    .text = db_text(r, 4),
+		    .text = text,
 		    .at = db_int(r, 5)};
 
 		if (c->count > 0 &&
-		    (c->prompt.len + strlen(part.text) > BATCH_BYTES || db_int(r, 6) > 0))
+		    (c->prompt.len + strlen(text) > BATCH_BYTES || db_int(r, 6) > 0)) {
+			free(text);
 			break;
+		}
 		snprintf(c->ids[c->count++], ULID_LEN + 1, "%s", part.id);
 		if (a->driver->hooks)
 			prompt_add(&c->prompt, &part);
 		else
-			prompt_clean(&c->prompt, part.text);
+			prompt_clean(&c->prompt, text);
+		free(text);
 		if (db_int(r, 6) > 0)
 			break;
 	}
@@ -544,6 +564,32 @@ forget_history(struct agent *a, long y)
 	a->delivery->line = y;
 }
 
+/* In a program whose prompt nobody knows: a person has typed since it fell quiet, and the
+ * cursor's row has more than it had then. */
+static bool
+half_typed(const struct agent *a, const struct view *v)
+{
+	char *row;
+	size_t n;
+	bool more;
+
+	if (a->rest == NULL || v->person_quiet_ms >= mono_ms() - a->rest_at)
+		return false;
+	row = screen_row(v->rows, v->y);
+	n = strlen(a->rest);
+	more = strncmp(row, a->rest, n) == 0 && row[n] != '\0';
+	free(row);
+	return more;
+}
+
+static enum screen_prompt
+view_prompt(const struct agent *a, const struct view *v)
+{
+	if (a->driver->glyph != NULL)
+		return screen_prompt(v->rows, v->x, v->y, a->driver->glyph);
+	return half_typed(a, v) ? SCREEN_DRAFT : SCREEN_EMPTY;
+}
+
 static bool
 may_deliver(const struct agent *a)
 {
@@ -572,9 +618,7 @@ looked(bool ok, char *text, void *arg)
 	}
 	if (v.mode)
 		tmux_runf(a->l->tmux, NULL, NULL, "send-keys -t %s -X cancel", a->pane);
-	prompt = a->driver->glyph == NULL
-		     ? SCREEN_EMPTY
-		     : screen_prompt(v.rows, v.x, v.y, a->driver->glyph);
+	prompt = view_prompt(a, &v);
 	a->delivery->line = v.history + v.y;
 	if (a->driver->glyph == NULL && v.history > v.limit / 5 * 4)
 		forget_history(a, v.y);

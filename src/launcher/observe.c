@@ -196,17 +196,23 @@ static void
 quiet_looked(bool ok, char *text, void *arg)
 {
 	struct agent *a = arg;
+	const char *rows = strchr(text, '\n');
 	long history, asked = 0;
+	int y;
 	uint64_t h = hash_bytes(HASH_BEGIN, text, strlen(text));
 
 	timer_in(a->ready_timer, QUIET_POLL_MS);
-	if (!ok || sscanf(text, "%ld %ld", &history, &asked) < 1)
+	if (!ok || rows == NULL || sscanf(text, "%ld %d %ld", &history, &y, &asked) < 2)
 		return;
 	if (h != a->screen_hash) {
 		a->screen_hash = h;
 		a->glyph_since = mono_ms();
-	} else if (mono_ms() - a->glyph_since >= agent_spec_int(a, "silence_ms", 3000))
+	} else if (mono_ms() - a->glyph_since >= agent_spec_int(a, "silence_ms", 3000)) {
+		free(a->rest);
+		a->rest = screen_row(rows + 1, y);
+		a->rest_at = mono_ms();
 		now_quiet(a, history, asked);
+	}
 }
 
 static void
@@ -217,7 +223,7 @@ look_if_quiet(struct agent *a)
 		return;
 	}
 	tmux_runf(a->l->tmux, quiet_looked, a,
-	    "display-message -p -t %s \"#{history_size} #{@berth_line}\" ; "
+	    "display-message -p -t %s \"#{history_size} #{cursor_y} #{@berth_line}\" ; "
 	    "capture-pane -p -t %s",
 	    a->pane, a->pane);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "buf.h"
 #include "screen.h"
+#include "xmalloc.h"
 
 static const char ruler[] =
     "\xe2\x94\x80"; /* U+2500, as the CLIs draw below their prompt */
@@ -203,6 +204,27 @@ screen_prompt_rows(const char *rows, int cursor_y, const char *glyph)
 	}
 	row_free(&row);
 	return found;
+}
+
+char *
+screen_row(const char *rows, int y)
+{
+	struct row row = {BUF_INIT, BUF_INIT};
+	struct style s = {0};
+	const char *p = rows;
+	char *text;
+	size_t len;
+
+	for (; y > 0 && *p != '\0'; y--) {
+		p = read_row(p, &row, &s);
+		p += *p == '\n';
+	}
+	read_row(p, &row, &s);
+	text = xstrdup(buf_str(&row.text));
+	for (len = strlen(text); len > 0 && text[len - 1] == ' '; len--)
+		text[len - 1] = '\0';
+	row_free(&row);
+	return text;
 }
 
 bool

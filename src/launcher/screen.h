@@ -21,6 +21,10 @@ enum screen_prompt screen_prompt(
 /* Where the prompt that the cursor is in begins, in rows; NULL if it is in none. */
 const char *screen_prompt_rows(const char *rows, int cursor_y, const char *glyph);
 
+/* One row's text, from 0, without SGR sequences and trailing blanks; "" if there is none.
+ * The caller frees it. */
+char *screen_row(const char *rows, int y);
+
 /* Is this text anywhere on the screen, SGR sequences left out? */
 bool screen_shows(const char *rows, const char *text);
 #endif

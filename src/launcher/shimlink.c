@@ -89,19 +89,11 @@ op_hello(struct ipc_req *req, yyjson_val *args, void *ctx)
 }
 
 static void
-op_run(struct ipc_req *req, yyjson_val *args, void *ctx)
+answer_run(struct agent *a, struct ipc_req *req)
 {
-	struct agent *a = ctx;
 	yyjson_mut_doc *doc = json_object();
 	const char *why = NULL;
 
-	(void)args;
-	if (agent_unwanted(a)) /* what its earlier life left said so */
-		agent_end(a, AGENT_STOP_GRACE_MS);
-	if (a->transcript != NULL)
-		shimlink_tail(a);
-	else /* its old hooks came before this: nothing else to read */
-		shimlink_caught_up(a);
 	if (!agent_unwanted(a) && a->driver->runspec(a, doc, &why)) {
 		ipc_ok(req, doc);
 		return;
@@ -112,6 +104,25 @@ op_run(struct ipc_req *req, yyjson_val *args, void *ctx)
 	free(a->exit_error);
 	a->exit_error = xstrdup(why);
 	ipc_error(req, "cannot", "%s", why);
+}
+
+/* A new conversation has another transcript: what the old one proves is read first. */
+static void
+op_run(struct ipc_req *req, yyjson_val *args, void *ctx)
+{
+	struct agent *a = ctx;
+
+	(void)args;
+	if (agent_unwanted(a)) /* what its earlier life left said so */
+		agent_end(a, AGENT_STOP_GRACE_MS);
+	if (a->transcript != NULL)
+		shimlink_tail(a);
+	else /* its old hooks came before this: nothing else to read */
+		shimlink_caught_up(a);
+	if (a->unsettled && !agent_unwanted(a) && conversation_is_new(a))
+		a->wants_run = req;
+	else
+		answer_run(a, req);
 }
 
 static void
@@ -265,10 +276,15 @@ op_line(struct ipc_req *req, yyjson_val *args, void *ctx)
 void
 shimlink_caught_up(struct agent *a)
 {
+	struct ipc_req *req = a->wants_run;
+
 	if (!a->unsettled)
 		return;
 	turn_settle(a, "its processes were killed");
 	deliver_kick(a);
+	a->wants_run = NULL;
+	if (req != NULL)
+		answer_run(a, req);
 }
 
 static void
@@ -343,6 +359,15 @@ peer_closed(struct ipc_peer *peer, void *ctx)
 		a->shim = NULL;
 }
 
+static void
+req_dropped(struct ipc_req *req, void *ctx)
+{
+	struct agent *a = ctx;
+
+	if (a->wants_run == req)
+		a->wants_run = NULL;
+}
+
 void
 shimlink_serve(struct agent *a, int listen_fd)
 {
@@ -350,6 +375,7 @@ shimlink_serve(struct agent *a, int listen_fd)
 	    .role = role,
 	    .opened = peer_opened,
 	    .closed = peer_closed,
+	    .dropped = req_dropped,
 	    .max_peers = 8};
 
 	ipc_server_free(a->server);

@@ -115,8 +115,8 @@ static const char *const statements[ST_COUNT] = {
 	"WHERE id = ?1 AND state = ?2",
     [ST_MESSAGE_JOIN] = "UPDATE messages SET turn = ?2 WHERE id = ?1 AND turn IS NULL",
     [ST_MESSAGE_NEXT] =
-	"SELECT id, channel, thread, sender, text, created_at, attempts FROM messages "
-	"WHERE "
+	"SELECT id, channel, thread, sender, text, created_at, attempts, parent FROM "
+	"messages WHERE "
 	"agent = ?1 AND state = 'queued' AND ifnull(not_before, 0) <= ?2 AND "
 	"(expires_at IS NULL OR expires_at > ?2) ORDER BY ifnull(parent, id), id "
 	"LIMIT ?3",
@@ -137,10 +137,14 @@ static const char *const statements[ST_COUNT] = {
     [ST_MESSAGE_TYPED] =
 	"SELECT state FROM messages WHERE id = ?1 AND agent = ?2 AND attempts > 0",
     [ST_MESSAGE_RECORDED] =
-	"UPDATE messages SET recorded = 1 WHERE id = ?1 AND agent = ?2 AND recorded = 0",
-    [ST_MESSAGE_FORGOTTEN] = "UPDATE messages SET recorded = 0 WHERE agent = ?1 AND "
-			     "state IN ('delivering', 'delivered')",
-    [ST_MESSAGE_UNRECORDED] = "SELECT text FROM messages WHERE id = ?1 AND recorded = 0",
+	"UPDATE messages SET recorded_in = ?3 WHERE id = ?1 AND agent = ?2 AND "
+	"recorded_in IS NOT ?3",
+    [ST_MESSAGE_FORGOTTEN] =
+	"UPDATE messages SET recorded_in = NULL WHERE agent = ?1 AND state IN "
+	"('delivering', 'delivered', 'interrupted') AND recorded_in = ?2",
+    [ST_MESSAGE_UNRECORDED] =
+	"SELECT text FROM messages WHERE id = ?1 AND recorded_in IS NOT ?2 AND NOT "
+	"EXISTS (SELECT 1 FROM messages WHERE parent = ?1 AND recorded_in = ?2)",
     [ST_MESSAGE_LINKS] = "SELECT id FROM messages WHERE parent = ?1 AND state = "
 			 "'interrupted'",
     [ST_MESSAGE_PARENT] = "SELECT parent FROM messages WHERE id = ?1",

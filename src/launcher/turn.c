@@ -227,13 +227,21 @@ turn_recorded(struct agent *a, const char *prompt)
 	char id[ULID_LEN + 1];
 
 	for (const char *p = prompt; (p = next_header(p, id)) != NULL;)
-		db_must(a->l->db, ST_MESSAGE_RECORDED, DB_ARGS(DB_T(id), DB_T(a->name)));
+		db_must(a->l->db, ST_MESSAGE_RECORDED,
+		    DB_ARGS(DB_T(id), DB_T(a->name), DB_T(a->session)));
 }
 
 void
 turn_forgotten(struct agent *a)
 {
-	db_must(a->l->db, ST_MESSAGE_FORGOTTEN, DB_ARGS(DB_T(a->name)));
+	db_must(a->l->db, ST_MESSAGE_FORGOTTEN, DB_ARGS(DB_T(a->name), DB_T(a->session)));
+}
+
+char *
+turn_unknown(struct agent *a, const char *id)
+{
+	return db_one_text(
+	    a->l->db, ST_MESSAGE_UNRECORDED, DB_ARGS(DB_T(id), DB_T(a->session)));
 }
 
 void
@@ -304,41 +312,23 @@ silent(struct agent *a, struct member *m, const char *reason)
 	end_chain(a, m, ME_SILENT, &c);
 }
 
-/* What the agent is asked. The root of a chain is named, not its last link. A message
- * that its conversation doesn't have is told again: a link of a chain as it was, for its
- * text names the root. */
-static char *
-ask_to_go_on(struct agent *a, const struct member *m, const char *reason, bool cut)
-{
-	char *lost =
-	    cut ? db_one_text(a->l->db, ST_MESSAGE_UNRECORDED, DB_ARGS(DB_T(m->id)))
-		: NULL;
-	char *text;
-
-	if (lost != NULL && m->parent[0] != '\0')
-		return lost;
-	text = xasprintf(
-	    "Your work on message %s was cut (%s). Go on where you left off; if it "
-	    "was done already, give its answer again.%s%s",
-	    m->parent[0] != '\0' ? m->parent : m->id, reason,
-	    lost != NULL ? "\n\nThis conversation doesn't have it any more. It was:\n\n"
-			 : "",
-	    lost != NULL ? lost : "");
-	free(lost);
-	return text;
-}
-
-/* One prompt that names what was cut; until: when a limit ends, 0 if a turn was cut. */
+/* One prompt that names what was cut, the root of a chain and not its last link. (Which
+ * conversation takes it, and what that knows, is seen when it is typed.) until: when a
+ * limit ends, 0 if a turn was cut. */
 static void
 go_on(struct agent *a, struct member *m, const char *reason, int64_t until)
 {
-	char *text = ask_to_go_on(a, m, reason, until == 0);
+	const char *root = m->parent[0] != '\0' ? m->parent : m->id;
+	char *text = xasprintf(
+	    "Your work on message %s was cut (%s). Go on where you left off; if it "
+	    "was done already, give its answer again.",
+	    root, reason);
 	struct message_new child = {.agent = a->name,
 	    .channel = m->channel,
 	    .thread = m->thread,
 	    .sender = "berth",
 	    .text = text,
-	    .parent = m->parent[0] != '\0' ? m->parent : m->id,
+	    .parent = root,
 	    .not_before = until};
 	struct message_change c = {.reason = reason, .cause = reason};
 	char id[ULID_LEN + 1];

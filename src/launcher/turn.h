@@ -32,6 +32,9 @@ void turn_seen(struct agent *a, const char *prompt);
 /* The transcript has this prompt: what of it is cut later, the resumed conversation
  * knows. */
 void turn_recorded(struct agent *a, const char *prompt);
+/* The text of a cut message that the conversation of now doesn't have, neither itself nor
+ * as a later prompt told it; NULL: it has it. The caller frees it. */
+char *turn_unknown(struct agent *a, const char *id);
 /* The transcript was cut or replaced, and is read from its beginning. */
 void turn_forgotten(struct agent *a);
 /* A queued prompt was taken into the running turn. */

@@ -1,6 +1,9 @@
 """driver = "command": any program, without hooks. Its state is whether its pane is quiet, its answer what it printed."""
 
+import time
+
 import pytest
+from berthtest import Person
 
 TOML = """\
 [agents.shell]
@@ -82,6 +85,18 @@ def test_stopped_terminal_stops_neither_an_end_nor_the_next_start(appliance):
     after = appliance.wait_state("greeter", "ready")
     assert after["pid"] != before["pid"]
     assert "heard: still here" in lines(appliance.ask("still here", "greeter")["answer"])
+
+
+def test_half_typed_line_is_left_to_its_writer(appliance):
+    appliance.ask("echo before", "shell")
+    with Person(appliance, "shell") as person:
+        person.type("echo half")
+        sent = appliance.send("echo message", "shell")
+        time.sleep(4)                # a person's pause, longer than delivery.human_idle
+        assert appliance.message(sent)["state"] == "queued"
+        person.type(" and half\r")
+        row = appliance.wait_message(sent, "answered")
+    assert "half and half" in appliance.screen("shell") and lines(row["answer"])[1] == "message"
 
 
 @pytest.mark.parametrize("end", ["%end", "%error"])

@@ -867,6 +867,24 @@ what_waits_is_handed_over_together(void **state)
 	assert_null(a->delivery);
 }
 
+/* Which conversation goes on with what was cut is known only when it is typed. */
+static void
+what_was_cut_is_told_again_where_it_is_unknown(void **state)
+{
+	const char *one = world_message(a, "do it"), *line;
+
+	(void)state;
+	world_sql("UPDATE messages SET state = 'interrupted', recorded_in = 'old'");
+	snprintf(a->session, sizeof(a->session), "new");
+	world_sql("UPDATE messages SET parent = '%s' WHERE id = '%s'", one,
+	    world_message(a, "go on"));
+	deliver_kick(a);
+	line = type();
+	assert_non_null(strstr(line, "go on\n\nThis conversation doesn't have it"));
+	assert_non_null(strstr(line, "was:\n\ndo it"));
+	assert_null(strstr(strchr(line, '[') + 1, "[berth "));
+}
+
 static void
 or_one_by_one(void **state)
 {
@@ -1128,6 +1146,7 @@ main(void)
 	    TEST(doubt_after_a_minute),
 	    TEST(looks_that_fail_are_unclear),
 	    TEST(what_waits_is_handed_over_together),
+	    TEST(what_was_cut_is_told_again_where_it_is_unknown),
 	    TEST(or_one_by_one),
 	    TEST(a_batch_is_proven_whole),
 	    TEST(a_batch_has_an_end),
