@@ -59,8 +59,9 @@ hold(const char *name)
 	if ((strcmp(name, "in") != 0 && strncmp(name, "in.", 3) != 0) ||
 	    strlen(name) >= sizeof(h->name))
 		return;
-	let_go(name);
-	h = slot("");
+	h = slot(name);
+	if (h == NULL)
+		h = slot("");
 	snprintf(path, sizeof(path), RUN_DIR "/%s", name);
 	fd = h != NULL ? open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC) : -1;
 	if (fd == -1 || fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode)) {
@@ -70,6 +71,8 @@ hold(const char *name)
 			close(fd);
 		return;
 	}
+	if (h->name[0] != '\0') /* now, so that a writer always has a reader */
+		close(h->fd);
 	h->fd = fd;
 	snprintf(h->name, sizeof(h->name), "%s", name);
 }

@@ -240,6 +240,8 @@ judged(bool ok, char *text, void *arg)
 	if (soon(d))
 		return;
 	d->no_trace = trace == TRACE_NONE ? d->no_trace + 1 : 0;
+	if (a->registry == REG_WAITING) /* nothing is taken before its dialog is closed */
+		d->typed_at = mono_ms() - SUBMIT_AGAIN_MS;
 	if (d->no_trace > 1)
 		give_up(a, ME_RELEASE, "the agent read it and took it for nothing");
 	else if (mono_ms() - d->typed_at > GIVE_UP_MS)

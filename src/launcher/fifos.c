@@ -31,6 +31,7 @@
 #include "xmalloc.h"
 
 enum { PIPE_SIZE = 1 << 20, CHANNEL_MAX = 32, HALF_LINE_MS = 20, RETRY_MAX_MS = 1000 };
+enum { LINES_A_TURN = 64 }; /* each is a commit, and others wait */
 
 /* What is known of the end of what a FIFO holds. */
 enum reach { MORE_MAY_COME, FULL, AT_END };
@@ -205,7 +206,7 @@ take_lines(struct fifo *f, char *data, size_t len, enum reach reach)
 {
 	size_t done = 0;
 
-	while (done < len) {
+	for (int n = 0; done < len && n < LINES_A_TURN; n++) {
 		char *line = data + done, *end = memchr(line, '\n', len - done);
 		size_t size = end != NULL ? (size_t)(end - line) + 1 : len - done;
 

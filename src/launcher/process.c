@@ -227,10 +227,14 @@ agent_bring_up(struct agent *a)
 void
 agent_listening(struct agent *a, const struct spawn_msg *m, int fd)
 {
+	const char *why =
+	    m->error == SPAWN_REFUSED ? "uid or gid not allowed" : strerror(m->sys_errno);
+
 	if (fd == -1) {
-		agent_event(a, AE_CRASH, "process", "its socket can't be made: %s",
-		    m->error == SPAWN_REFUSED ? "uid or gid not allowed"
-					      : strerror(m->sys_errno));
+		log_warnx("agent=%s its socket can't be made: %s", a->name, why);
+		if (!agent_has_process(a))
+			agent_event(
+			    a, AE_CRASH, "process", "its socket can't be made: %s", why);
 		return;
 	}
 	shimlink_serve(a, fd);

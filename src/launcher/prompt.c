@@ -277,37 +277,3 @@ prompt_carries(const char *reported, const char *id)
 	}
 	return false;
 }
-
-/* Skips white space and <pasted_content ...> tags. */
-static const char *
-skip(const char *p)
-{
-	static const char *const tags[] = {"<pasted_content", "</pasted_content"};
-
-	for (;;) {
-		bool tag = false;
-
-		while (isspace((unsigned char)*p))
-			p++;
-		for (size_t i = 0; i < 2; i++)
-			if (strncmp(p, tags[i], strlen(tags[i])) == 0 &&
-			    strchr(p, '>') != NULL) {
-				p = strchr(p, '>') + 1;
-				tag = true;
-			}
-		if (!tag)
-			return p;
-	}
-}
-
-bool
-prompt_same(const char *reported, const char *given)
-{
-	const char *a = skip(reported), *b = skip(given);
-
-	while (*a != '\0' && *a == *b) {
-		a = skip(a + 1);
-		b = skip(b + 1);
-	}
-	return *a == '\0' && *b == '\0';
-}

@@ -26,7 +26,4 @@ void prompt_clean(struct buf *out, const char *text);
 
 /* Does a prompt that an agent reports carry the message's header? */
 bool prompt_carries(const char *reported, const char *id);
-
-/* Same text, white space folded and the CLI's <pasted_content> wrapper left out? */
-bool prompt_same(const char *reported, const char *given);
 #endif

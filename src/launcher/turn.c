@@ -150,6 +150,15 @@ prove_late(struct agent *a, const char *prompt, const char *proof, const char *t
 	return found;
 }
 
+/* A prompt of its own while a turn is open that the CLI worked on and is done with: the
+ * hook of that turn's end would have come before this one. */
+static bool
+was_interrupted(const struct agent *a, const char *proof)
+{
+	return a->turn[0] != '\0' && a->worked && a->registry == REG_IDLE &&
+	       strcmp(proof, "hook") == 0;
+}
+
 void
 turn_prompt(struct agent *a, const char *prompt, const char *proof)
 {
@@ -160,6 +169,10 @@ turn_prompt(struct agent *a, const char *prompt, const char *proof)
 	if (a->session[0] == '\0')
 		return;
 	begin(db);
+	if (was_interrupted(a, proof)) {
+		turn_finish(a, TURN_INTERRUPTED, NULL, "interrupted at the terminal", 0);
+		running = a->turn[0] != '\0';
+	}
 	if (!running)
 		open_turn(
 		    a, strstr(prompt, HEADER) != NULL ? "message" : "terminal", prompt);

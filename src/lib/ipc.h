@@ -70,16 +70,12 @@ void ipc_server_free(struct ipc_server *s);
 
 uid_t ipc_peer_uid(const struct ipc_peer *p);
 pid_t ipc_peer_pid(const struct ipc_peer *p);
-void ipc_peer_set(struct ipc_peer *p, void *data); /* the service's own data */
-void *ipc_peer_get(const struct ipc_peer *p);
 /* Reads no more, and flushes for 2 s at most; closed() follows from the loop. */
 void ipc_peer_close(struct ipc_peer *p);
 /* A line to the peer that answers no request: {"push":doc}. Frees doc. */
 void ipc_push(struct ipc_peer *p, yyjson_mut_doc *doc);
 
 struct ipc_peer *ipc_req_peer(const struct ipc_req *r);
-void ipc_req_set(struct ipc_req *r, void *data);
-void *ipc_req_get(const struct ipc_req *r);
 /* Each puts "req" and "ok" first in the root object (members of that name are replaced)
  * and frees doc. A peer has 256 open requests at most: the next is answered "too-many".
  */

@@ -53,7 +53,6 @@ struct ipc_peer {
 	struct conn *conn;
 	uid_t uid;
 	pid_t pid;
-	void *data;
 	struct ipc_req *requests;
 	unsigned open; /* how many these are */
 };
@@ -64,7 +63,6 @@ struct ipc_req {
 	bool numbered, dropped;
 	int64_t number;
 	size_t sent; /* bytes, of rows and events */
-	void *data;
 };
 
 /* false: nothing may be logged now, lest a peer fills the log. */
@@ -139,18 +137,6 @@ struct ipc_peer *
 ipc_req_peer(const struct ipc_req *r)
 {
 	return r->peer;
-}
-
-void
-ipc_req_set(struct ipc_req *r, void *data)
-{
-	r->data = data;
-}
-
-void *
-ipc_req_get(const struct ipc_req *r)
-{
-	return r->data;
 }
 
 void
@@ -360,18 +346,6 @@ pid_t
 ipc_peer_pid(const struct ipc_peer *p)
 {
 	return p->pid;
-}
-
-void
-ipc_peer_set(struct ipc_peer *p, void *data)
-{
-	p->data = data;
-}
-
-void *
-ipc_peer_get(const struct ipc_peer *p)
-{
-	return p->data;
 }
 
 void

@@ -45,8 +45,7 @@ struct spawn_msg {
 	int32_t pid;
 	int32_t status;
 	uint64_t start_time;            /* of pid, ticks since boot */
-	uint64_t cookie;                /* the launcher's; comes back in the answer */
 	char agent[SPAWN_NAME_MAX + 8]; /* NUL-terminated, [a-z][a-z0-9-]* */
 };
-_Static_assert(sizeof(struct spawn_msg) == 88, "no padding: it is the wire");
+_Static_assert(sizeof(struct spawn_msg) == 80, "no padding: it is the wire");
 #endif

@@ -362,17 +362,3 @@ life_new(struct shim *s)
 		loop_signal(s->loop, signals[i], on_signal, l);
 	return l;
 }
-
-void
-life_free(struct life *l)
-{
-	if (l == NULL)
-		return;
-	timer_free(l->kill_timer);
-	timer_free(l->settle_timer);
-	timer_free(l->tell_timer);
-	timer_free(l->leave_timer);
-	free(l->warning);
-	free(l->error);
-	free(l);
-}

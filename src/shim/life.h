@@ -19,8 +19,7 @@ struct life_report { /* what the launcher is told */
 	int status, signal; /* when it ended */
 };
 
-struct life *life_new(struct shim *s); /* watches the signals */
-void life_free(struct life *l);
+struct life *life_new(struct shim *s);     /* watches the signals */
 bool life_wants_run(const struct life *l); /* nothing was started, nothing ended */
 void life_run(struct life *l, yyjson_val *run);
 /* It can't be started at all; ends the shim with `status`. */

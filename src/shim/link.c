@@ -551,13 +551,3 @@ link_new(struct shim *s, const char *path)
 	l->client = ipc_client_new(s->loop, path, &handlers, l);
 	return l;
 }
-
-void
-link_free(struct link *l)
-{
-	if (l == NULL)
-		return;
-	ipc_client_free(l->client);
-	timer_free(l->again);
-	free(l);
-}

@@ -15,7 +15,6 @@ struct tail_line;
 struct folder_report;
 
 struct link *link_new(struct shim *s, const char *path); /* connects from the loop */
-void link_free(struct link *l);
 bool link_greeted(const struct link *l); /* connected, and hello is answered */
 
 /* The send callbacks of the shim's parts; ctx is the link. false: no launcher. */

@@ -63,7 +63,6 @@ op_hold(struct ipc_req *req, yyjson_val *args, void *ctx)
 	(void)args;
 	(void)ctx;
 	held = req;
-	ipc_req_set(req, &held);
 	note("hold");
 }
 
@@ -178,7 +177,7 @@ static void
 opened(struct ipc_peer *peer, void *ctx)
 {
 	(void)ctx;
-	ipc_peer_set(peer, &seen);
+	(void)peer;
 	note("opened");
 }
 
@@ -186,7 +185,7 @@ static void
 closed(struct ipc_peer *peer, void *ctx)
 {
 	(void)ctx;
-	assert_ptr_equal(ipc_peer_get(peer), &seen);
+	(void)peer;
 	note("closed");
 }
 
@@ -195,10 +194,8 @@ dropped(struct ipc_req *req, void *ctx)
 {
 	(void)ctx;
 	/* Late, but allowed: it is answered to nobody. */
-	if (req == held) {
-		assert_ptr_equal(ipc_req_get(req), &held);
+	if (req == held)
 		ipc_ok(req, NULL);
-	}
 	held = NULL;
 	note("dropped");
 }

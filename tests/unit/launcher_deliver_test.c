@@ -1019,6 +1019,25 @@ proof_between_mark_and_answer(void **state)
 	assert_state(id, "delivered");
 }
 
+/* Somebody is slow to answer a dialog that came up when it was typed. */
+static void
+a_dialog_over_a_typed_message_casts_no_doubt(void **state)
+{
+	const char *id = world_message(a, "hello");
+
+	(void)state;
+	deliver_kick(a);
+	type();
+	a->registry = REG_WAITING;
+	for (int i = 0; i < 60; i++) {
+		world_pass(5000);
+		while (run_next < run_count)
+			answer(&run[run_next++], true, "2 0\n  1. Yes\n  2. No\n");
+	}
+	assert_state(id, "delivering");
+	assert_non_null(a->delivery);
+}
+
 static void
 tmux_goes_away_while_typing(void **state)
 {
@@ -1154,6 +1173,7 @@ main(void)
 	    TEST(another_mark_tells_that_it_was_not),
 	    TEST(two_recoveries_at_once_are_one),
 	    TEST(proof_between_mark_and_answer),
+	    TEST(a_dialog_over_a_typed_message_casts_no_doubt),
 	    TEST(tmux_goes_away_while_typing),
 	    SHELL(a_terminal_that_took_it_is_proof),
 	    SHELL(a_mark_is_proof_without_hooks),

@@ -427,24 +427,6 @@ a_report_carries_the_ids_in_its_headers(void **state)
 	assert_false(prompt_carries("[berth " ID, NULL));
 }
 
-static void
-the_same_prompt_but_for_white_space_and_wrapper(void **state)
-{
-	(void)state;
-	assert_true(prompt_same("a b\nc", "a b\nc"));
-	assert_true(prompt_same("a  b \n\n c\n", "a b c"));
-	assert_true(prompt_same(
-	    "\n\n<pasted_content id=\"83e7\">\na b\n</pasted_content id=\"83e7\">\n",
-	    "a b"));
-	assert_true(prompt_same("", " \n"));
-	assert_false(prompt_same("a b", "a c"));
-	assert_false(prompt_same("a b", "a b c"));
-	assert_false(prompt_same("a b c", "a b"));
-	assert_false(prompt_same("", "a"));
-	assert_true(prompt_same("x <pasted_content y", "x <pasted_content y"));
-	assert_false(prompt_same("x <pasted_content", "x"));
-}
-
 int
 main(void)
 {
@@ -467,7 +449,6 @@ main(void)
 	    cmocka_unit_test(cleaning_twice_is_cleaning_once_but_for_backslashes),
 	    cmocka_unit_test(a_megabyte_takes_no_time),
 	    cmocka_unit_test(a_report_carries_the_ids_in_its_headers),
-	    cmocka_unit_test(the_same_prompt_but_for_white_space_and_wrapper),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -362,6 +362,25 @@ a_cut_turn_is_gone_on_with(void **state)
 	check();
 }
 
+/* A person pressed Esc and typed the next prompt at once, before anybody could tell that
+ * the turn was over. */
+static void
+the_next_prompt_ends_an_interrupted_turn(void **state)
+{
+	const char *id = typed("one");
+
+	(void)state;
+	turn_prompt(a, header(id, "one"), "hook");
+	a->worked = true;
+	a->registry = REG_IDLE;
+	turn_prompt(a, "a person's own", "hook");
+	assert_state(id, "unanswered");
+	assert_string_not_equal(a->turn, "");
+	turn_finish(a, TURN_ANSWERED, "to the person", NULL, 0);
+	assert_state(id, "unanswered");
+	check();
+}
+
 static bool
 is_known(const char *id)
 {
@@ -1329,6 +1348,7 @@ main(void)
 	    TEST(a_cut_turn_is_gone_on_with),
 	    TEST(a_cut_message_is_known_where_a_transcript_has_it),
 	    TEST(a_new_conversation_knows_nothing),
+	    TEST(the_next_prompt_ends_an_interrupted_turn),
 	    TEST(cut_again_and_again),
 	    TEST(the_chain_ends_with_its_last_link),
 	    TEST(on_cut_may_be_to_leave_it),
