@@ -247,6 +247,7 @@ def test_failed_login_is_held_within_one_try_until_it_is_started(claude, spare):
     claude.endpoint.script("[[error 401]]", times=0)
     refused = claude.ask("What now?", "spare")
     assert refused["state"] == "unanswered" and "authentication_failed" in refused["reason"]
+    claude.wait_written(f"berth {refused['id']}")
     kill(claude, claude.wait_state("spare", "auth-failed")["pid"])
     held = claude.wait_state("spare", "held")
     waits = claude.send("What now?", "spare")

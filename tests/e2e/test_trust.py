@@ -48,7 +48,7 @@ NO_LANDLOCK = {"defaultAction": "SCMP_ACT_ALLOW",
 ENVIRONMENT = {"HOME", "USER", "LOGNAME", "SHELL", "PATH", "TERM", "COLORTERM", "LANG", "BERTH_AGENT", "BERTH_HOOK_SOCK",
                "BERTH_HOOK_DEADLINE_S"}
 
-SPAWN_MAGIC, MESSAGE_SIZE = 0x62737031, 88
+SPAWN_MAGIC, MESSAGE_SIZE = 0x62737031, 80
 LISTEN, START, KILL, REGISTER = 1, 2, 3, 4
 FINE, NO_PANE, BUSY, REFUSED, FAILED = map(str, range(5))
 
@@ -504,7 +504,7 @@ def test_spawn_kills_no_service(trust):
 
 
 def test_spawn_drops_who_talks_nonsense(trust):
-    bad = [spawn(START, magic=1), spawn(REGISTER), spawn(0), spawn(99), spawn(START, size=80), spawn(START, size=0)]
+    bad = [spawn(START, magic=1), spawn(REGISTER), spawn(0), spawn(99), spawn(START, size=MESSAGE_SIZE - 8), spawn(START, size=0)]
     assert [word for word, _ in trust.attempt("berth", *bad)] == ["closed"] * len(bad)
 
 
