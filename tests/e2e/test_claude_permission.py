@@ -1,11 +1,8 @@
 """What Claude Code may do: it asks, a person answers from outside or at its terminal, and what was not allowed is not done."""
 
-import contextlib
 import json
-import time
 
 import pytest
-from berthtest import TimedOut
 
 AGENT = """\
 [agents.{name}]
@@ -194,30 +191,19 @@ def test_agents_ask_each_for_itself(claude):
 
 # ---- answered at the terminal ----------------------------------------------------------------
 
+DIALOG = "Do you want to proceed?"
+
+
 def dialog(claude, pane):
     """Until it is open, which may be after its hook has asked."""
-    claude.wait(lambda: is_open(claude, pane), 20, "the dialog is open")
-
-
-def is_open(claude, pane):
-    return "Do you want to proceed?" in claude.tmux("capture-pane", "-p", "-t", pane)
-
-
-def press(claude, pane, key):
-    """As a person answers: again, if nothing happens, for a dialog that is new loses keys."""
-    deadline = time.monotonic() + 20
-    while is_open(claude, pane):
-        assert time.monotonic() < deadline, f"{key} closes no dialog"
-        claude.tmux("send-keys", "-t", pane, key)
-        with contextlib.suppress(TimedOut):
-            claude.wait(lambda: not is_open(claude, pane), 1, "the dialog is closed")
+    claude.wait(lambda: DIALOG in claude.pane(pane), 20, "the dialog is open")
 
 
 def test_allowed_at_the_terminal_is_withdrawn(claude):
     sent, approval = ask(claude, bash("touch made"))
     pane = claude.agent("claude")["pane"]
     dialog(claude, pane)
-    press(claude, pane, "1")
+    claude.answer_dialog(pane, DIALOG, "1")
     answered(claude, sent)
     assert made(claude) == ["made"]
     assert outcome(claude, approval) == ("withdrawn", "answered at the terminal")
@@ -228,7 +214,7 @@ def test_refused_at_the_terminal_is_withdrawn(claude):
     sent, approval = ask(claude, bash("touch made"))
     pane = claude.agent("claude")["pane"]
     dialog(claude, pane)
-    press(claude, pane, "Escape")
+    claude.answer_dialog(pane, DIALOG, "Escape")
     row = claude.wait_message(sent, "unanswered")
     assert "terminal" in row["reason"] and made(claude) == []
     assert outcome(claude, approval)[0] == "withdrawn"
@@ -292,7 +278,7 @@ def test_answered_at_the_terminal_while_the_launcher_is_down(claude):
     pane = claude.agent("claude")["pane"]
     dialog(claude, pane)
     claude.sh("s6-svc -wd -d /run/s6/launcher", user=0)
-    press(claude, pane, "1")
+    claude.answer_dialog(pane, DIALOG, "1")
     claude.wait(lambda: (claude.projects / "made").exists(), 20, "it is done")
     claude.sh("s6-svc -u /run/s6/launcher", user=0)
     answered(claude, sent)

@@ -52,7 +52,7 @@ def test_network_is_reached_by_leave_only(claude):
     sent = claude.send(f"[[tool Bash {call}]] [[say done]]", "claude")
     claude.wait(lambda: "Network request outside of sandbox" in claude.screen("claude"), 20, "it asks at the terminal")
     claude.wait_state("claude", "awaiting-approval", "busy")     # 2.1.197 doesn't say that it waits
-    claude.type("claude", "Escape")
+    claude.answer_dialog(claude.agent("claude")["pane"], "Network request outside of sandbox", "Escape")
     claude.wait_message(sent, "answered", "unanswered")
 
 

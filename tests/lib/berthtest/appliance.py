@@ -1,6 +1,7 @@
 """An appliance: the built image, running, with a volume and a projects folder of its own."""
 
 import base64
+import contextlib
 import io
 import json as jsonlib
 import os
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from .container import Container
 from .engine import LABEL, REPO, CommandFailed, selinux_flags
-from .polling import wait_for
+from .polling import TimedOut, wait_for
 
 BOOT_S = 60
 STOP_S = 60
@@ -184,11 +185,24 @@ class Appliance(Container):
 
     def screen(self, agent):
         """What an agent's pane shows."""
-        return self.tmux("capture-pane", "-p", "-t", self.agent(agent)["pane"])
+        return self.pane(self.agent(agent)["pane"])
 
     def type(self, agent, *keys):
         """Keys, as tmux's send-keys names them, as if typed by a person."""
         self.tmux("send-keys", "-t", self.agent(agent)["pane"], *keys)
+
+    def pane(self, pane):
+        """What it shows."""
+        return self.tmux("capture-pane", "-p", "-t", pane)
+
+    def answer_dialog(self, pane, text, key):
+        """As a person does, who presses the key again if nothing happens: a dialog that is new loses keys."""
+        deadline = time.monotonic() + 20
+        while text in self.pane(pane):
+            assert time.monotonic() < deadline, f"{key} closes no dialog"
+            self.tmux("send-keys", "-t", pane, key)
+            with contextlib.suppress(TimedOut):
+                self.wait(lambda: text not in self.pane(pane), 1, "the dialog is closed")
 
     # -- files and processes
 
