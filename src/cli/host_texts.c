@@ -126,7 +126,7 @@ static const char systemd_text[] =
     "[Service]\n"
     "ExecStartPre=-/usr/bin/docker rm -f @NAME@\n"
     "ExecStart=/usr/bin/docker run --rm --name @NAME@ --hostname @NAME@ --stop-timeout "
-    "60 "
+    "60 --log-opt max-size=10m --log-opt max-file=3 "
     "-e PUID=@UID@ -e PGID=@GID@ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN "
     "-e BERTH_NAME=@NAME@ -e BERTH_IMAGE=@IMAGE@ -e BERTH_PROJECTS=@PROJECTS@ "
     "-v @NAME@-data:/data -v @PROJECTS@:/projects --tmpfs /run:exec,mode=755 @IMAGE@\n"
