@@ -305,6 +305,22 @@ def test_apply_touches_only_what_changed(appliance):
     assert appliance.agent("working")["pid"] == before["working"]["pid"]
 
 
+def test_removal_that_no_launcher_saw_ends_what_runs(appliance):
+    appliance.configure(RESTART + DEMOS + DOOMED + '[agents.new]\ndriver = "demo"\n')
+    new = appliance.wait_state("new", "ready")
+    appliance.sh("s6-svc -wd -d /run/s6/launcher", user=0)
+    appliance.write("/data/berth.toml", RESTART + DEMOS + DOOMED, mode=0o640)
+    removals = appliance.service_log("reconcile").count("- agent new")
+    appliance.sh("echo > /run/berth/apply", user=900)
+    appliance.wait(lambda: appliance.service_log("reconcile").count("- agent new") > removals, 10, "it is applied")
+    assert new["pid"] in {p.pid for p in appliance.pids()}
+    appliance.sh("s6-svc -u /run/s6/launcher", user=0)
+    appliance.wait(lambda: not {new["pid"], new["shim_pid"]} & {p.pid for p in appliance.pids()}, 20, "new's processes are gone")
+    appliance.wait(lambda: new["pane"] not in appliance.tmux("list-panes", "-a", "-F", "#{pane_id}").split(), 20, "its window is gone")
+    assert appliance.status_of("send", "new", "hello") == 3
+    wait_all_ready(appliance)
+
+
 def test_default_backoff_doubles_from_a_second(unhurried):
     held = unhurried.wait_state("doomed", "held", timeout=60)
     assert held["reason"] == "5 crashes in a row, the last: exit status 1"
