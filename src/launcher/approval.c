@@ -20,6 +20,7 @@ enum {
 	DEFAULT_TIMEOUT_MS = 600000,
 	INPUT_MAX = 256 << 10,
 	OPEN_MAX = 64,
+	CLOCK_JUMP_MS = 1000,
 	DIALOG_MS = 3000, /* in which the registry shows a dialog whose hook has asked */
 };
 
@@ -246,12 +247,26 @@ approval_hello(struct agent *a, yyjson_val *asks)
 		launcher_changed(a->l);
 }
 
+/* Time to answer is time that passes, wherever the wall clock is put. */
+static void
+follow_the_clock(struct launcher *l)
+{
+	int64_t clocks = wall_ms() - mono_ms(), jump = clocks - l->clocks;
+
+	if (l->clocks != 0 && (jump > CLOCK_JUMP_MS || jump < -CLOCK_JUMP_MS))
+		db_must(l->db, ST_APPROVAL_SHIFT, DB_ARGS(DB_I(jump)));
+	l->clocks = clocks;
+}
+
 void
 approvals_expire(struct launcher *l)
 {
 	struct open_row rows[OPEN_MAX];
-	size_t n = open_rows(l, NULL, rows);
+	size_t n;
 	int64_t now = wall_ms();
+
+	follow_the_clock(l);
+	n = open_rows(l, NULL, rows);
 
 	for (size_t i = 0; i < n; i++)
 		if (rows[i].expires_at <= now)

@@ -31,5 +31,7 @@ void approval_hook_gone(struct agent *a, const char *instance, int64_t seq);
 /* The shim is here (again). asks: the seqs of its hooks that wait for an answer. It hears
  * again what was settled meanwhile; what nobody waits for any more is withdrawn. */
 void approval_hello(struct agent *a, yyjson_val *asks);
-void approvals_expire(struct launcher *l); /* denies what is past its time */
+/* Denies what is past its time; called every few seconds, for it also sees there whether
+ * the wall clock was put forward or back. */
+void approvals_expire(struct launcher *l);
 #endif

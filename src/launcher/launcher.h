@@ -38,6 +38,7 @@ struct launcher {
 	char boot_id[80]; /* of this kernel and this container: pids mean nothing in
 			     another */
 	int64_t started;  /* monotonic */
+	int64_t clocks;   /* the wall clock before the monotonic one; 0: not yet seen */
 	bool closing;     /* the appliance is stopping: nothing new begins */
 	bool leftovers;   /* of agents that were removed unseen, processes still run */
 	void *watchers;   /* ops.c: who waits for messages and events */

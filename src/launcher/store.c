@@ -198,6 +198,8 @@ static const char *const statements[ST_COUNT] = {
     [ST_APPROVAL_SETTLED] =
 	"SELECT output FROM approvals WHERE agent = ?1 AND instance = ?2 AND seq = ?3 "
 	"AND state <> 'open'",
+    [ST_APPROVAL_SHIFT] =
+	"UPDATE approvals SET expires_at = expires_at + ?1 WHERE state = 'open'",
 
     [ST_EVENTS_AFTER] =
 	"SELECT seq, at, host, entity, id, old, new, actor, cause, detail FROM events "

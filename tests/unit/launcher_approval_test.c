@@ -178,10 +178,28 @@ unanswered_is_denied_in_time(void **state)
 	ask(SHIM, 1);
 	approvals_expire(&world);
 	assert_string_equal(state_of(1), "open");
-	world_wall += 600000;
+	world_pass(600000);
 	approvals_expire(&world);
 	assert_string_equal(state_of(1), "expired");
 	assert_string_equal(decided, "1 {\"hookSpecificOutput;");
+}
+
+/* Put forward by a day, then back by two. */
+static void
+a_clock_that_is_put_denies_nothing(void **state)
+{
+	(void)state;
+	approvals_expire(&world);
+	ask(SHIM, 1);
+	world_wall += 86400000;
+	approvals_expire(&world);
+	world_pass(300000);
+	world_wall -= 2 * 86400000;
+	approvals_expire(&world);
+	assert_string_equal(state_of(1), "open");
+	world_pass(300000);
+	approvals_expire(&world);
+	assert_string_equal(state_of(1), "expired");
 }
 
 int
@@ -196,6 +214,7 @@ main(void)
 	    TEST(a_shim_that_comes_back_hears_what_was_settled),
 	    TEST(questions_of_an_earlier_shim_are_over),
 	    TEST(unanswered_is_denied_in_time),
+	    TEST(a_clock_that_is_put_denies_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
