@@ -146,10 +146,14 @@ void agents_tmux_down(struct launcher *l);
 /* Agents whose removal nobody saw: their processes end, their rows go. */
 void agents_remove_gone(struct launcher *l);
 
+/* One more, stopped, with no row yet: agents.c gives it what it should be. */
+struct agent *agent_new(struct launcher *l, const char *name);
 /* Forgets an agent that has no process and is no longer desired, and closes its window.
  */
 void agent_remove(struct agent *a);
 
+/* Limited: until its time has come, as the wall clock says then. */
+void agent_wait_limit(struct agent *a);
 /* Limited, and [limits] continue says that only a person ends that. Its process ends:
  * held. */
 bool agent_waits_for_person(const struct agent *a);

@@ -18,7 +18,7 @@ launcher_limit_OBJ := $(call lt,limit)
 launcher_store_OBJ := $(call lt,message volume store retention)
 launcher_message_OBJ := $(call lt,message volume store)
 launcher_approval_OBJ := $(call lt,approval store message volume)
-launcher_agent_OBJ := $(call lt,agent process approval observe screen store folder)
+launcher_agent_OBJ := $(call lt,agent agents process approval observe screen store folder)
 launcher_folder_OBJ := $(call lt,folder message volume store)
 launcher_turn_OBJ := $(call lt,turn message volume store prompt transcript hooks limit conversation driver \
 	driver_claude driver_command driver_demo)
