@@ -229,14 +229,23 @@ agent_start(struct agent *a, const char *cause)
 }
 
 static void
+end_in(struct agent *a, int64_t ms)
+{
+	a->end_at = mono_ms() + ms;
+	timer_at(a->end_timer, a->end_at);
+}
+
+/* Again and again: spawn may be away. Of those that it hasn't answered there is one. */
+static void
 end_due(void *arg)
 {
 	struct agent *a = arg;
 
 	if (a->shim_pid <= 0)
 		return;
-	spawner_kill(a->l->spawner, a->name, a->shim_pid);
-	timer_in(a->end_timer, AGENT_END_MARGIN_MS); /* spawn may have been away */
+	if (!a->kill_asked)
+		a->kill_asked = spawner_kill(a->l->spawner, a->name, a->shim_pid);
+	end_in(a, AGENT_END_MARGIN_MS);
 }
 
 /* A shim that isn't connected is told when it is. */
@@ -250,13 +259,9 @@ agent_end(struct agent *a, int64_t grace_ms)
 		return;
 	}
 	shimlink_stop(a, grace_ms);
-	timer_in(a->end_timer, grace_ms + AGENT_END_MARGIN_MS);
-}
-
-bool
-agent_unwanted(const struct agent *a)
-{
-	return a->want != WANT_RUN || a->state == AS_HELD || a->removed || a->l->closing;
+	grace_ms += AGENT_END_MARGIN_MS;
+	if (!timer_armed(a->end_timer) || mono_ms() + grace_ms < a->end_at)
+		end_in(a, grace_ms);
 }
 
 void
@@ -376,7 +381,6 @@ agent_remove(struct agent *a)
 	free(a->reason);
 	folder_forget(a);
 	free(a->exit_error);
-	free(a->rest);
 	free(a->stop_reason);
 	free(a->transcript);
 	free(a);

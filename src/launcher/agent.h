@@ -100,6 +100,7 @@ struct agent {
 	char window[16], pane[16]; /* tmux ids, "" if unknown */
 	bool listed;               /* in tmux's last listing */
 	bool making_window, has_terminal, listening, spawning;
+	bool deaf; /* its socket can't be made: asked for again */
 	struct ipc_server *server;
 	struct ipc_peer *shim;       /* after hello */
 	struct ipc_req *wants_run;   /* it waits for what its old transcript proves */
@@ -107,6 +108,7 @@ struct agent {
 
 	/* what the CLI says */
 	enum registry registry;
+	int64_t registry_at; /* monotonic: since when it says so */
 	char waiting_for[64], version[32];
 	bool compacting;
 	char session[ULID_LEN + 1]; /* "" if none yet */
@@ -119,14 +121,15 @@ struct agent {
 	char last_usage_id[64]; /* of the last counted message in the transcript */
 
 	struct delivery *delivery; /* in flight; NULL if none */
+	int64_t end_at; /* monotonic: when its process is killed, if end_timer is armed */
+	bool kill_asked; /* spawn hasn't answered yet */
 	struct timer *restart_timer, *ready_timer, *stable_timer, *kick_timer,
 	    *quiet_timer, *dialog_timer, *end_timer;
 	int64_t glyph_since;  /* monotonic: the prompt has shown, or the pane been quiet,
 				 since; 0 if not */
 	uint64_t screen_hash; /* of a pane that is watched for quiet */
-	char *rest; /* what its cursor's row said when it fell quiet: its prompt; NULL:
-		       unknown */
-	int64_t rest_at; /* monotonic */
+	int64_t draft_since;  /* monotonic: a half-typed line keeps messages waiting; 0:
+				 none */
 };
 
 const char *agent_state_name(enum agent_state state);
@@ -168,14 +171,20 @@ void agent_end(struct agent *a, int64_t grace_ms);
 /* What it was told to be when its process has ended. */
 void agent_take_next(struct agent *a);
 /* Nothing of it is to run, or to be started. */
-bool agent_unwanted(const struct agent *a);
+static inline bool
+agent_unwanted(const struct agent *a)
+{
+	return a->want != WANT_RUN || a->state == AS_HELD || a->removed || a->l->closing;
+}
 void agent_restart(struct agent *a, const char *cause);
 void agent_typed_exit(struct agent *a); /* a person ended it at its terminal */
 
 /* process.c: from wish to process and back */
 void agent_bring_up(struct agent *a);
 void agent_terminal(struct agent *a); /* spawn has its terminal */
-void agent_runs(struct agent *a);     /* it came as far as being ready */
+/* Another spawn, which knows nothing yet: what the one before was asked for is lost. */
+void agent_spawn_is_new(struct agent *a);
+void agent_runs(struct agent *a); /* it came as far as being ready */
 struct spawn_msg;
 void agent_listening(struct agent *a, const struct spawn_msg *m, int fd);
 void agent_spawned(struct agent *a, const struct spawn_msg *m, int pidfd);

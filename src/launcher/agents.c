@@ -172,6 +172,7 @@ static void
 set_spec(struct agent *a, yyjson_doc *spec, const char *hash)
 {
 	if (!agent_has_process(a) || (a->next_hash == NULL && is_hash(a, hash))) {
+		agent_take_next(a); /* there is none but of a start that was given up */
 		take_spec(a, spec);
 		take_hash(a, hash);
 		return;
@@ -197,7 +198,6 @@ add_row(struct agent *a, const char *hash)
 	a->want = WANT_RUN;
 }
 
-/* Its process ended with the container, or unseen. */
 static void
 begin_without_process(struct agent *a, bool known)
 {
@@ -206,7 +206,7 @@ begin_without_process(struct agent *a, bool known)
 		agent_event(a, AE_HOLD, "process", AGENT_LIMIT_HOLD);
 	else if (a->state != AS_STOPPED && a->state != AS_HELD)
 		agent_event(a, a->want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "process",
-		    "it ended while nobody looked");
+		    "nothing of it runs any more");
 	if (a->want == WANT_RUN && a->state == AS_STOPPED)
 		agent_event(a, AE_WANTED, "process",
 		    known ? "resumed after a restart" : "first start");
@@ -242,7 +242,7 @@ change(struct agent *a, const char *spec, const char *hash)
 
 	set_spec(a, parse_spec(a->name, spec), hash);
 	if (a->want == WANT_RUN && agent_has_process(a) && (changed || a->removed))
-		agent_restart(a, changed_text);
+		agent_restart(a, changed ? changed_text : "it was put back");
 	a->removed = false;
 }
 

@@ -490,6 +490,7 @@ claim_and_type(struct agent *a)
 		return;
 	}
 	d->phase = PASTING;
+	a->draft_since = 0;
 	type_prompt(a, &c.prompt);
 	launcher_changed(a->l);
 }
@@ -501,21 +502,24 @@ struct view {
 	long history, limit; /* lines scrolled off, and how many tmux keeps */
 	int64_t
 	    person_quiet_ms; /* since a person last typed with this pane before them */
+	const char *rest;    /* the prompt's row, as its program left it; "" if unknown */
 	const char *rows;
 };
 
-/* First line: mode, cursor, paste flag. Then "activity control pane" for each client,
- * "====", the screen. Activity in the future is of before the wall clock went back. */
+/* First line: mode, cursor, paste flag. Then "rest" and the prompt's row, "activity
+ * control pane" for each client, "====", the screen. Activity in the future is of before
+ * the wall clock went back. */
 static bool
 parse_view(struct agent *a, char *text, struct view *v)
 {
-	char *rows = strstr(text, "====\n"), *line, *save = NULL;
+	char *rows = strstr(text, "\n====\n"), *line, *save = NULL;
 	int64_t now = wall_ms();
 
 	if (rows == NULL || sscanf(text, "%d %d %d %d %ld %ld", &v->mode, &v->x, &v->y,
 				&v->brackets, &v->history, &v->limit) != 6)
 		return false;
-	v->rows = rows + strlen("====\n");
+	v->rows = rows + strlen("\n====\n");
+	v->rest = "";
 	*rows = '\0';
 	v->person_quiet_ms = INT64_MAX;
 	for (line = strtok_r(text, "\n", &save); line != NULL;
@@ -524,9 +528,11 @@ parse_view(struct agent *a, char *text, struct view *v)
 		int control;
 		char pane[16];
 
-		if (sscanf(line, "%lld %d %15s", &activity, &control, pane) == 3 &&
-		    pane[0] == '%' && !control && strcmp(pane, a->pane) == 0 &&
-		    activity <= now / 1000 + CLOCK_STEP_S) {
+		if (strncmp(line, "rest ", 5) == 0)
+			v->rest = line + 5;
+		else if (sscanf(line, "%lld %d %15s", &activity, &control, pane) == 3 &&
+			 pane[0] == '%' && !control && strcmp(pane, a->pane) == 0 &&
+			 activity <= now / 1000 + CLOCK_STEP_S) {
 			/* whole seconds: it may have been at the end of its own */
 			int64_t quiet = now - (activity + 1) * 1000;
 
@@ -545,6 +551,8 @@ stash(struct agent *a)
 	struct delivery *d = a->delivery;
 
 	if (a->driver->stash == NULL || d->stash_looks++ >= STASH_LOOKS) {
+		if (a->draft_since == 0)
+			a->draft_since = mono_ms();
 		deliver_drop(a);
 		again_in(
 		    a, 10 * LOOK_AGAIN_MS); /* the draft stays; so does the message */
@@ -566,20 +574,15 @@ forget_history(struct agent *a, long y)
 	a->delivery->line = y;
 }
 
-/* In a program whose prompt nobody knows: a person has typed since it fell quiet, and the
- * cursor's row has more than it had then. */
+/* In a program whose prompt nobody knows: there is more after what stood there when it
+ * fell quiet. (One without a prompt shows nothing that could tell.) */
 static bool
-half_typed(const struct agent *a, const struct view *v)
+half_typed(const struct view *v)
 {
-	char *row;
-	size_t n;
-	bool more;
+	char *row = screen_last_row(v->rows);
+	size_t n = strlen(v->rest);
+	bool more = n > 0 && strncmp(row, v->rest, n) == 0 && row[n] != '\0';
 
-	if (a->rest == NULL || v->person_quiet_ms >= mono_ms() - a->rest_at)
-		return false;
-	row = screen_row(v->rows, v->y);
-	n = strlen(a->rest);
-	more = strncmp(row, a->rest, n) == 0 && row[n] != '\0';
 	free(row);
 	return more;
 }
@@ -589,7 +592,7 @@ view_prompt(const struct agent *a, const struct view *v)
 {
 	if (a->driver->glyph != NULL)
 		return screen_prompt(v->rows, v->x, v->y, a->driver->glyph);
-	return half_typed(a, v) ? SCREEN_DRAFT : SCREEN_EMPTY;
+	return half_typed(v) ? SCREEN_DRAFT : SCREEN_EMPTY;
 }
 
 static bool
@@ -640,10 +643,11 @@ look(struct agent *a)
 	tmux_runf(a->l->tmux, looked, a,
 	    "display-message -p -t %s \"#{pane_in_mode} #{cursor_x} #{cursor_y} "
 	    "#{bracket_paste_flag} "
-	    "#{history_size} #{history_limit}\" ; list-clients -F \"#{client_activity} "
-	    "#{client_control_mode} #{pane_id}\" ; "
-	    "display-message -p \"====\" ; capture-pane -e -p -t %s",
-	    a->pane, a->pane);
+	    "#{history_size} #{history_limit}\" ; "
+	    "display-message -p -t %s \"rest #{@berth_rest}\" ; "
+	    "list-clients -F \"#{client_activity} #{client_control_mode} #{pane_id}\" ; "
+	    "display-message -p \"====\" ; capture-pane %s -p -t %s",
+	    a->pane, a->pane, a->driver->glyph != NULL ? "-e" : "-J", a->pane);
 }
 
 void
@@ -667,8 +671,10 @@ deliver_kick(struct agent *a)
 	due = db_next(r) && !db_is_null(r, 0);
 	when = due ? db_int(r, 0) - wall_ms() : 0;
 	db_done(r);
-	if (!due)
+	if (!due) {
+		a->draft_since = 0;
 		return;
+	}
 	if (when > 0) {
 		again_in(a, when < 60000 ? when : 60000); /* the wall clock may jump */
 		return;

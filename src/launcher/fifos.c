@@ -30,8 +30,13 @@
 #include "store.h"
 #include "xmalloc.h"
 
-enum { PIPE_SIZE = 1 << 20, CHANNEL_MAX = 32, HALF_LINE_MS = 20, RETRY_MAX_MS = 1000 };
-enum { LINES_A_TURN = 64 }; /* each is a commit, and others wait */
+enum {
+	PIPE_SIZE = 1 << 20,
+	CHANNEL_MAX = 32,
+	HALF_LINE_MS = 20,
+	RETRY_MAX_MS = 1000,
+	LINES_A_TURN = 64 /* each is a commit */
+};
 
 /* What is known of the end of what a FIFO holds. */
 enum reach { MORE_MAY_COME, FULL, AT_END };

@@ -10,6 +10,8 @@
 #include "users.h"
 #include "xmalloc.h"
 
+enum { WHY_MAX = 500 };
+
 static char *
 hint_for(const struct agent *a, yyjson_val *args)
 {
@@ -47,8 +49,8 @@ void
 folder_told(struct agent *a, yyjson_val *args)
 {
 	const char *why = json_str(args, "why", NULL);
-	bool known =
-	    why != NULL && a->folder_why != NULL && strcmp(why, a->folder_why) == 0;
+	bool known = why != NULL && a->folder_why != NULL &&
+		     strncmp(why, a->folder_why, WHY_MAX) == 0;
 
 	if (why == NULL && a->folder_why != NULL)
 		log_info("agent=%s can write to its folder now", a->name);
@@ -58,7 +60,7 @@ folder_told(struct agent *a, yyjson_val *args)
 		return;
 	folder_forget(a);
 	if (why != NULL) {
-		a->folder_why = xstrndup(why, 500);
+		a->folder_why = xstrndup(why, WHY_MAX);
 		a->folder_hint = hint_for(a, args);
 	}
 }

@@ -24,7 +24,8 @@
 static void
 set_transcript(struct agent *a, const char *path)
 {
-	if (path == NULL || (a->transcript != NULL && strcmp(a->transcript, path) == 0))
+	if (path == NULL || path[0] != '/' ||
+	    (a->transcript != NULL && strcmp(a->transcript, path) == 0))
 		return;
 	free(a->transcript);
 	a->transcript = xstrdup(path);

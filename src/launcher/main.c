@@ -100,8 +100,7 @@ spawn_up(void *ctx)
 	struct agent *a;
 
 	list_each (a, &l->agents, link) {
-		a->has_terminal = a->spawning =
-		    false; /* it tells us again which it has */
+		agent_spawn_is_new(a);
 	}
 	listen_missing(l);
 	if (l->leftovers)
@@ -153,7 +152,10 @@ spawn_exited(const struct spawn_msg *m, void *ctx)
 static void
 spawn_killed(const struct spawn_msg *m, void *ctx)
 {
-	(void)ctx;
+	struct agent *a = launcher_agent(ctx, m->agent);
+
+	if (a != NULL)
+		a->kill_asked = false;
 	if (m->status > 0)
 		log_info("agent=%s killed=%d processes of session %d", m->agent,
 		    m->status, m->pid);
@@ -192,6 +194,18 @@ expire_messages(struct launcher *l)
 	}
 }
 
+static bool
+some_are_deaf(const struct launcher *l)
+{
+	struct agent *a;
+
+	list_each (a, &l->agents, link) {
+		if (a->deaf)
+			return true;
+	}
+	return false;
+}
+
 static void
 expiry_due(void *arg)
 {
@@ -199,6 +213,8 @@ expiry_due(void *arg)
 
 	expire_messages(l);
 	approvals_expire(l);
+	if (some_are_deaf(l) && spawner_up(l->spawner))
+		listen_missing(l);
 	if (l->leftovers)
 		agents_remove_gone(l);
 	timer_in(l->expiry, EXPIRY_MS);

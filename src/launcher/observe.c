@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agent.h"
+#include "buf.h"
 #include "deliver.h"
 #include "driver.h"
 #include "hash.h"
@@ -192,25 +193,44 @@ now_quiet(struct agent *a, long history, long asked)
 		agent_event(a, AE_READY, "pane", NULL);
 }
 
+/* The row where its prompt stands, for whoever types into it next: kept at the pane, so
+ * that a launcher after us knows it. More after the same prompt is what a person typed
+ * meanwhile. */
+static void
+note_rest(struct agent *a, const char *before, const char *rows)
+{
+	char *row = screen_last_row(rows);
+	struct buf line = BUF_INIT;
+	size_t n = strcspn(before, "\n");
+
+	if (still_starting(a) || n == 0 || strncmp(row, before, n) != 0) {
+		buf_addf(&line, "set-option -p -t %s @berth_rest ", a->pane);
+		tmux_quote(&line, row, strlen(row));
+		tmux_run(a->l->tmux, NULL, NULL, buf_str(&line));
+	}
+	buf_free(&line);
+	free(row);
+}
+
+/* First line: lines scrolled off, and where the turn's prompt was typed. Second: "rest"
+ * and the prompt's row. Then the screen. */
 static void
 quiet_looked(bool ok, char *text, void *arg)
 {
 	struct agent *a = arg;
-	const char *rows = strchr(text, '\n');
+	const char *rest = strstr(text, "\nrest "),
+		   *rows = rest != NULL ? strchr(rest + 1, '\n') : NULL;
 	long history, asked = 0;
-	int y;
 	uint64_t h = hash_bytes(HASH_BEGIN, text, strlen(text));
 
 	timer_in(a->ready_timer, QUIET_POLL_MS);
-	if (!ok || rows == NULL || sscanf(text, "%ld %d %ld", &history, &y, &asked) < 2)
+	if (!ok || rows == NULL || sscanf(text, "%ld %ld", &history, &asked) < 1)
 		return;
 	if (h != a->screen_hash) {
 		a->screen_hash = h;
 		a->glyph_since = mono_ms();
 	} else if (mono_ms() - a->glyph_since >= agent_spec_int(a, "silence_ms", 3000)) {
-		free(a->rest);
-		a->rest = screen_row(rows + 1, y);
-		a->rest_at = mono_ms();
+		note_rest(a, rest + strlen("\nrest "), rows + 1);
 		now_quiet(a, history, asked);
 	}
 }
@@ -223,9 +243,9 @@ look_if_quiet(struct agent *a)
 		return;
 	}
 	tmux_runf(a->l->tmux, quiet_looked, a,
-	    "display-message -p -t %s \"#{history_size} #{cursor_y} #{@berth_line}\" ; "
-	    "capture-pane -p -t %s",
-	    a->pane, a->pane);
+	    "display-message -p -t %s \"#{history_size} #{@berth_line}\" ; "
+	    "display-message -p -t %s \"rest #{@berth_rest}\" ; capture-pane -p -J -t %s",
+	    a->pane, a->pane, a->pane);
 }
 
 static void

@@ -24,6 +24,7 @@ enum {
 	DEFAULT_LIMIT = 50,
 	MAX_LIMIT = 1000,
 	SLOW_START_MS = 60000,
+	DRAFT_SAID_MS = 60000,
 	ERRORS_SHOWN = 10 /* of berth.toml */
 };
 
@@ -347,6 +348,31 @@ agents_problems(struct problems *p, struct launcher *l)
 		}
 }
 
+/* What keeps an agent from its messages whatever its state says. */
+static void
+add_out_of_reach(struct problems *p, struct launcher *l)
+{
+	struct agent *a;
+	char what[128];
+
+	list_each (a, &l->agents, link) {
+		bool draft =
+		    a->draft_since != 0 && mono_ms() - a->draft_since >= DRAFT_SAID_MS;
+
+		if (a->removed || (!draft && !a->deaf))
+			continue;
+		snprintf(what, sizeof(what), "agent %s gets no messages", a->name);
+		yyjson_mut_obj_add_strcpy(p->doc,
+		    problem(p, what,
+			a->deaf ? "its socket can't be made"
+				: "a line is half typed at its terminal",
+			0,
+			a->deaf ? "see the launcher's log"
+				: "send it or delete it: berth attach"),
+		    "agent", a->name);
+	}
+}
+
 /* What is no problem if it is meant so. */
 static void
 add_notes(struct problems *p, struct launcher *l)
@@ -496,6 +522,7 @@ op_status(struct ipc_req *req, yyjson_val *args, void *ctx)
 	add_parts(doc, l, &p);
 	add_config(doc, l, &p);
 	agents_problems(&p, l);
+	add_out_of_reach(&p, l);
 	add_notes(&notes, l);
 	add_queue(doc, l);
 	yyjson_mut_obj_add_val(doc, yyjson_mut_doc_get_root(doc), "problems", p.list);

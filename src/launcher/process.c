@@ -181,12 +181,28 @@ make_window(struct agent *a)
 	    a->name, a->name);
 }
 
+/* No process came of a start: nothing waits for its end. */
+static void
+start_lost(struct agent *a)
+{
+	a->spawning = a->restart_after_exit = false;
+	agent_take_next(a);
+}
+
 void
 agent_terminal(struct agent *a)
 {
 	a->has_terminal = true;
 	if (a->state == AS_STARTING)
 		agent_bring_up(a);
+}
+
+void
+agent_spawn_is_new(struct agent *a)
+{
+	if (a->spawning)
+		start_lost(a);
+	a->has_terminal = a->kill_asked = false;
 }
 
 /* ---- processes ---- */
@@ -231,7 +247,9 @@ agent_listening(struct agent *a, const struct spawn_msg *m, int fd)
 	    m->error == SPAWN_REFUSED ? "uid or gid not allowed" : strerror(m->sys_errno);
 
 	if (fd == -1) {
-		log_warnx("agent=%s its socket can't be made: %s", a->name, why);
+		if (!a->deaf)
+			log_warnx("agent=%s its socket can't be made: %s", a->name, why);
+		a->deaf = true;
 		if (!agent_has_process(a))
 			agent_event(
 			    a, AE_CRASH, "process", "its socket can't be made: %s", why);
@@ -239,6 +257,7 @@ agent_listening(struct agent *a, const struct spawn_msg *m, int fd)
 	}
 	shimlink_serve(a, fd);
 	a->listening = true;
+	a->deaf = false;
 	if (a->state == AS_STARTING)
 		agent_bring_up(a);
 }
@@ -305,7 +324,7 @@ agent_spawned(struct agent *a, const struct spawn_msg *m, int pidfd)
 			agent_end(a, 0);
 		return;
 	}
-	a->restart_after_exit = false;
+	start_lost(a);
 	if (unwanted) {
 		start_given_up(a);
 		return;
@@ -439,6 +458,8 @@ agent_exited(struct agent *a)
 	a->pidfd = -1;
 	timer_cancel(a->stable_timer);
 	timer_cancel(a->end_timer);
+	a->kill_asked = false;
+	a->draft_since = 0;
 	if (a->ready_timer != NULL) /* there is none if it was adopted when ready */
 		timer_cancel(a->ready_timer);
 	if (!a->drained) /* the shim was killed: nothing of its agent may go on without it

@@ -207,24 +207,15 @@ screen_prompt_rows(const char *rows, int cursor_y, const char *glyph)
 }
 
 char *
-screen_row(const char *rows, int y)
+screen_last_row(const char *rows)
 {
-	struct row row = {BUF_INIT, BUF_INIT};
-	struct style s = {0};
-	const char *p = rows;
-	char *text;
-	size_t len;
+	size_t end = strlen(rows), begin;
 
-	for (; y > 0 && *p != '\0'; y--) {
-		p = read_row(p, &row, &s);
-		p += *p == '\n';
-	}
-	read_row(p, &row, &s);
-	text = xstrdup(buf_str(&row.text));
-	for (len = strlen(text); len > 0 && text[len - 1] == ' '; len--)
-		text[len - 1] = '\0';
-	row_free(&row);
-	return text;
+	while (end > 0 && (rows[end - 1] == '\n' || rows[end - 1] == ' '))
+		end--;
+	for (begin = end; begin > 0 && rows[begin - 1] != '\n'; begin--)
+		;
+	return xstrndup(rows + begin, end - begin);
 }
 
 bool

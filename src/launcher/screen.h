@@ -21,9 +21,9 @@ enum screen_prompt screen_prompt(
 /* Where the prompt that the cursor is in begins, in rows; NULL if it is in none. */
 const char *screen_prompt_rows(const char *rows, int cursor_y, const char *glyph);
 
-/* One row's text, from 0, without SGR sequences and trailing blanks; "" if there is none.
- * The caller frees it. */
-char *screen_row(const char *rows, int y);
+/* The text of the last row that isn't blank, without trailing blanks; rows have no SGR
+ * sequences here. "" if all are blank. The caller frees it. */
+char *screen_last_row(const char *rows);
 
 /* Is this text anywhere on the screen, SGR sequences left out? */
 bool screen_shows(const char *rows, const char *text);

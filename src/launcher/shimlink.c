@@ -69,6 +69,7 @@ op_hello(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct agent *a = ctx;
 	yyjson_mut_doc *doc = json_object();
+
 	a->shim = ipc_req_peer(req);
 	snprintf(a->instance, sizeof(a->instance), "%s", json_str(args, "instance", ""));
 	a->agent_pid = (pid_t)json_int(args, "agent_pid", 0);
@@ -113,6 +114,9 @@ op_run(struct ipc_req *req, yyjson_val *args, void *ctx)
 	struct agent *a = ctx;
 
 	(void)args;
+	if (a->wants_run != NULL)
+		ipc_error(a->wants_run, "again", "asked again");
+	a->wants_run = NULL;
 	if (agent_unwanted(a)) /* what its earlier life left said so */
 		agent_end(a, AGENT_STOP_GRACE_MS);
 	if (a->transcript != NULL)
@@ -224,6 +228,8 @@ op_registry(struct ipc_req *req, yyjson_val *args, void *ctx)
 		      : strcmp(status, "busy") == 0    ? REG_BUSY
 		      : strcmp(status, "waiting") == 0 ? REG_WAITING
 						       : REG_NONE;
+	if (a->registry != before)
+		a->registry_at = mono_ms();
 	if (doc != NULL) {
 		yyjson_val *root = yyjson_doc_get_root(doc);
 

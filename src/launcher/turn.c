@@ -20,6 +20,7 @@
 
 enum {
 	MAX_OF_TURN = 256,
+	IDLE_FOR_MS = 1000,
 	MAX_CUTS = 5 /* of one message's work, and then once more */
 };
 
@@ -150,13 +151,27 @@ prove_late(struct agent *a, const char *prompt, const char *proof, const char *t
 	return found;
 }
 
-/* A prompt of its own while a turn is open that the CLI worked on and is done with: the
- * hook of that turn's end would have come before this one. */
 static bool
-was_interrupted(const struct agent *a, const char *proof)
+carries_member(struct agent *a, const char *prompt)
+{
+	static char ids[MAX_OF_TURN][ULID_LEN + 1];
+	size_t n = collect(a->l->db, ST_MESSAGE_OF_TURN, a->turn, ids);
+
+	for (size_t i = 0; i < n; i++)
+		if (prompt_carries(prompt, ids[i]))
+			return true;
+	return false;
+}
+
+/* Another prompt while a turn is open that the CLI worked on and is done with: the hook
+ * of that turn's end would have come before this one. The registry may be late, so it
+ * must have said so for a while. */
+static bool
+was_interrupted(struct agent *a, const char *prompt, const char *proof)
 {
 	return a->turn[0] != '\0' && a->worked && a->registry == REG_IDLE &&
-	       strcmp(proof, "hook") == 0;
+	       mono_ms() - a->registry_at >= IDLE_FOR_MS && strcmp(proof, "hook") == 0 &&
+	       !carries_member(a, prompt);
 }
 
 void
@@ -169,7 +184,7 @@ turn_prompt(struct agent *a, const char *prompt, const char *proof)
 	if (a->session[0] == '\0')
 		return;
 	begin(db);
-	if (was_interrupted(a, proof)) {
+	if (was_interrupted(a, prompt, proof)) {
 		turn_finish(a, TURN_INTERRUPTED, NULL, "interrupted at the terminal", 0);
 		running = a->turn[0] != '\0';
 	}
@@ -411,6 +426,7 @@ next_queued(struct agent *a)
 	if (n == 0)
 		return;
 	open_turn(a, "message", NULL);
+	a->worked = false; /* what the registry said was of the turn before */
 	for (size_t i = 0; i < n; i++)
 		db_must(a->l->db, ST_MESSAGE_JOIN, DB_ARGS(DB_T(ids[i]), DB_T(a->turn)));
 }

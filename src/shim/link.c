@@ -102,6 +102,8 @@ run_answered(struct link *l, yyjson_val *answer, uint64_t id)
 	(void)id;
 	if (json_bool(answer, "ok", false))
 		life_run(l->shim->life, answer);
+	else if (strcmp(json_str(answer, "error", ""), "again") == 0)
+		return; /* of two requests the other one counts */
 	else if (life_wants_run(l->shim->life))
 		life_fail(l->shim->life, EXIT_NOT_STARTED,
 		    json_str(answer, "message", "the launcher refused"));
@@ -400,6 +402,7 @@ hello_answered(struct link *l, yyjson_val *answer, uint64_t id)
 		timer_in(l->again, AGAIN_MS); /* it may not know us yet */
 		return;
 	}
+	timer_cancel(l->again);
 	l->greeted = true;
 	l->may_run = json_bool(answer, "run", false);
 	say_everything(l);

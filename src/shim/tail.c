@@ -412,6 +412,11 @@ tail_follow(struct tail *t, const char *path, int64_t from, const char *const *m
 	forget_file(t);
 	if (path[0] != '/' || strrchr(path, '/') == path || from < 0) {
 		log_warnx("cannot follow %s: not an absolute path", path);
+		t->send(&(struct tail_line){.path = path,
+			    .from = from > 0 ? from : 0,
+			    .next = from > 0 ? from : 0,
+			    .eof = true},
+		    0, t->ctx);
 		return;
 	}
 	t->path = xstrdup(path);

@@ -37,7 +37,7 @@ typedef bool tail_send_cb(const struct tail_line *line, uint64_t id, void *ctx);
 struct tail *tail_new(struct loop *loop, tail_send_cb *send, void *ctx);
 void tail_free(struct tail *t);
 /* From `from` on, lines that contain one of match[]; replaces what was followed before.
- */
+ * What is no absolute path has an end, and nothing before it. */
 void tail_follow(struct tail *t, const char *path, int64_t from, const char *const *match,
     size_t count);
 void tail_acked(struct tail *t, uint64_t id);

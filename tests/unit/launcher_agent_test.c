@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 
+#include "buf.h"
 #include "launcher/deliver.h"
 #include "launcher/shimlink.h"
 #include "launcher/spawner.h"
@@ -59,6 +60,12 @@ tmux_ran(const char *line, tmux_cb *cb, void *arg)
 		return;
 	assert_true(todo_count < COUNT(todo));
 	todo[todo_count++] = (struct command){xstrdup(line), cb, arg};
+}
+
+void
+tmux_quote(struct buf *out, const char *text, size_t len)
+{
+	buf_add(out, text, len);
 }
 
 void
@@ -1130,6 +1137,46 @@ a_change_waits_for_the_end_of_what_runs(void **state)
 	check();
 }
 
+/* The start that was under way never comes to a process: the next one is of the new kind.
+ */
+static void
+a_change_while_a_start_fails_is_taken(void **state)
+{
+	(void)state;
+	desire("{\"driver\":\"claude\"}", "h1");
+	for (int i = 0; i < 50 && !asked_start; i++) {
+		answer_tmux();
+		if (!asked_start)
+			answer_spawn(SPAWN_FINE);
+	}
+	assert_true(a->spawning);
+	desire("{\"driver\":\"claude\",\"cwd\":\"/b\"}", "h2");
+	answer_spawn(SPAWN_NO_PANE);
+	cooperate(3000);
+	assert_int_equal(a->state, AS_READY);
+	assert_string_equal(agent_spec_str(a, "cwd", "-"), "/b");
+	assert_string_equal(world_sql("SELECT hash FROM agents"), "h2");
+	assert_null(a->next_hash);
+	check();
+}
+
+static void
+a_hanging_spawn_is_asked_for_one_kill(void **state)
+{
+	(void)state;
+	running();
+	agent_stop(a, WANT_STOP, "enough", true);
+	assert_true(a->kill_asked);
+	killed = false;
+	world_pass(60000);
+	assert_false(killed);
+	agent_spawn_is_new(a);
+	world_pass(2000);
+	assert_true(killed);
+	cooperate(100);
+	assert_int_equal(a->state, AS_STOPPED);
+}
+
 static void
 a_change_revives_nobody_who_is_to_stop(void **state)
 {
@@ -1390,6 +1437,8 @@ main(void)
 	    TEST(held_and_stopped_stay_over_a_restart),
 	    TEST(a_changed_configuration_restarts),
 	    TEST(a_change_waits_for_the_end_of_what_runs),
+	    TEST(a_change_while_a_start_fails_is_taken),
+	    TEST(a_hanging_spawn_is_asked_for_one_kill),
 	    TEST(a_change_revives_nobody_who_is_to_stop),
 	    TEST(a_shim_that_hangs_is_killed),
 	    TEST(a_kill_waits_for_spawn),

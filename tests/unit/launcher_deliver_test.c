@@ -75,12 +75,6 @@ shimlink_ask_pending(struct agent *a)
 	asked_pending++;
 }
 
-bool
-agent_unwanted(const struct agent *a)
-{
-	return a->want != WANT_RUN || a->removed || a->l->closing;
-}
-
 void
 agent_observe(struct agent *a, const char *source)
 {
@@ -1085,6 +1079,41 @@ a_terminal_that_took_it_is_proof(void **state)
 	assert_state(id, "answered");
 }
 
+/* What is there after the prompt is a person's, whoever is attached, also over our
+ * restart: the pane knows its prompt. */
+static void
+a_half_typed_line_is_left_alone(void **state)
+{
+	static const char *const drafts[] = {"rest $\n====\n$ ha",
+	    "rest $\n====\nold\n$ ha", "rest # ====\n====\n# ==== ha"};
+	static const char *const free_rows[] = {"rest $\n====\n$ ",
+	    "rest \n====\nno prompt", "rest $\n====\nanother prompt> ",
+	    "rest # ====\n====\n# ====\n\n"};
+	const char *id = world_message(a, "ls");
+
+	(void)state;
+	deliver_kick(a);
+	for (size_t i = 0; i < COUNT(drafts); i++) {
+		char *view = xasprintf("0 4 5 0 100 50000\n%s", drafts[i]);
+
+		answer(expect("display-message"), true, view);
+		free(view);
+		assert_nothing_run();
+		assert_state(id, "queued");
+		assert_true(a->draft_since > 0);
+		world_pass(3000);
+	}
+	for (size_t i = 0; i < COUNT(free_rows); i++) {
+		char *view = xasprintf("0 4 5 0 100 50000\n%s", free_rows[i]);
+
+		answer(expect("display-message"), true, view);
+		free(view);
+		answer(expect("set-buffer"), false, "no");
+		world_pass(300);
+	}
+	assert_int_equal(a->draft_since, 0);
+}
+
 /* The launcher died between the paste and its row. */
 static void
 a_mark_is_proof_without_hooks(void **state)
@@ -1176,6 +1205,7 @@ main(void)
 	    TEST(a_dialog_over_a_typed_message_casts_no_doubt),
 	    TEST(tmux_goes_away_while_typing),
 	    SHELL(a_terminal_that_took_it_is_proof),
+	    SHELL(a_half_typed_line_is_left_alone),
 	    SHELL(a_mark_is_proof_without_hooks),
 	    SHELL(a_text_of_nothing_blocks_nobody),
 	};

@@ -373,12 +373,37 @@ the_next_prompt_ends_an_interrupted_turn(void **state)
 	turn_prompt(a, header(id, "one"), "hook");
 	a->worked = true;
 	a->registry = REG_IDLE;
+	a->registry_at = mono_ms();
+	turn_prompt(a, "what the registry is too late for", "hook");
+	assert_state(id, "delivered");
+	world_pass(1500);
 	turn_prompt(a, "a person's own", "hook");
 	assert_state(id, "unanswered");
 	assert_string_not_equal(a->turn, "");
 	turn_finish(a, TURN_ANSWERED, "to the person", NULL, 0);
 	assert_state(id, "unanswered");
 	check();
+}
+
+/* It waited in the CLI while a turn ran: its own hook comes when it becomes one. */
+static void
+a_queued_prompt_interrupts_no_turn_of_its_own(void **state)
+{
+	const char *id = typed("two");
+
+	(void)state;
+	a->registry = REG_BUSY;
+	turn_prompt(a, "a person's", "hook");
+	turn_prompt(a, header(id, "two"), "transcript");
+	turn_finish(a, TURN_ANSWERED, "first", NULL, 0);
+	assert_string_not_equal(a->turn, "");
+	a->registry = REG_IDLE;
+	a->registry_at = mono_ms();
+	world_pass(1500);
+	turn_prompt(a, header(id, "two"), "hook");
+	turn_finish(a, TURN_ANSWERED, "second", NULL, 0);
+	assert_state(id, "answered");
+	assert_string_equal(answer_of(id), "second");
 }
 
 static bool
@@ -1349,6 +1374,7 @@ main(void)
 	    TEST(a_cut_message_is_known_where_a_transcript_has_it),
 	    TEST(a_new_conversation_knows_nothing),
 	    TEST(the_next_prompt_ends_an_interrupted_turn),
+	    TEST(a_queued_prompt_interrupts_no_turn_of_its_own),
 	    TEST(cut_again_and_again),
 	    TEST(the_chain_ends_with_its_last_link),
 	    TEST(on_cut_may_be_to_leave_it),
