@@ -69,6 +69,10 @@ if [ "${1:-}" = --dev ]; then
 	current || build Containerfile.dev
 else
 	agents=$(echo "${AGENTS:-}" | tr -s ', ' '  ')
+	for agent in $agents; do
+		grep -q "^agent_$agent()" "$scripts/image/agents" ||
+			die "AGENTS=$AGENTS: no agent is called $agent; there is: $(sed -n 's/^agent_\([a-z]*\)().*/\1/p' "$scripts/image/agents")"
+	done
 	inputs=$(printf '%s\n' "${BERTH_BASE:-}" "$agents" "${CLAUDE_VERSION:-}" \
 		"$(hash_files Dockerfile Makefile VERSION src rootfs scripts/image)" | hash_stdin)
 	image=${BERTH_IMAGE:-localhost/berth:$(echo "${agents:-latest}" | tr ' ' -)}

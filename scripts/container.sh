@@ -1,6 +1,11 @@
 # shellcheck shell=sh
 # The container that `up` makes and `down` removes. Sourced after engine.sh.
 name=${BERTH_NAME:-berth}
+case $name in
+[!a-zA-Z0-9]* | *[!a-zA-Z0-9_.-]*) die "BERTH_NAME=$name: letters, digits, and then also . _ - make a container's name" ;;
+esac
+# How its recipes are called
+just="$([ "$name" = berth ] || echo "BERTH_NAME=$name ")./just"
 
 of_container() { engine container inspect --format "$1" "$name" 2> /dev/null; }
 label() { of_container "{{index .Config.Labels \"$1\"}}" | sed 's/^<no value>$//'; }

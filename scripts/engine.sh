@@ -4,7 +4,7 @@
 #   scripts/engine.sh run --rm IMAGE true
 #   scripts/engine.sh --print     what was found, as assignments
 #   scripts/engine.sh --probe     look again, then print
-#   BERTH_ENGINE=docker|podman    take this one
+#   BERTH_ENGINE=docker|podman    take this one; else the one that the last `up` of this BERTH_NAME took
 #
 # It looks instead of asking: it tries a container whose program doesn't exist. When the engine says so
 # (status 127), everything before that, limits, cgroups, runtime and network, has worked. The first flags
@@ -113,6 +113,15 @@ install_hint() {
 	echo "install Podman (https://podman.io) or Docker (https://docs.docker.com/engine/install)"
 }
 
+# The engine that this appliance lives in: in another one `up` would begin a second, with empty volumes.
+engine_wish() {
+	if [ -z "${BERTH_ENGINE+set}" ]; then
+		BERTH_ENGINE=$(sed -n "s/^remembered BERTH_ENGINE '\([a-z]*\)'$/\1/p" "$state/${BERTH_NAME:-berth}" 2> /dev/null) || :
+		engine_remembered=$BERTH_ENGINE
+	fi
+	kept=$cache/engine-${BERTH_ENGINE:-any}
+}
+
 # An engine that is wanted and answers, else one that can be made to; nothing is started or installed
 # where $engine_as_it_is is set
 engine_choose() {
@@ -159,6 +168,8 @@ engine_complain() {
 		die "podman is here but does not work; its last words are above"
 	fi
 	[ ! -e "$cache/dockerd.pid" ] || rm -f "$cache/dockerd.pid"
+	[ -z "${engine_remembered:-}" ] ||
+		die "$engine_remembered, which ${BERTH_NAME:-berth} is in, doesn't answer; BERTH_ENGINE= forgets that, and begins anew in another"
 	die "no container engine (${BERTH_ENGINE:-docker or podman}) answers: $(install_hint)"
 }
 
@@ -266,7 +277,7 @@ engine_print() {
 
 # Sets the ENGINE variables, from the cache when nothing has changed
 engine_find() {
-	kept=$cache/engine-${BERTH_ENGINE:-any}
+	engine_wish
 	if [ "$(head -1 "$kept" 2> /dev/null)" = "$(engine_key)" ]; then
 		# shellcheck disable=SC1090 # written below
 		. "$kept"
@@ -276,6 +287,7 @@ engine_find() {
 }
 
 engine_look() {
+	engine_wish
 	mkdir -p "$cache"
 	engine_choose
 	rootless_check
@@ -310,7 +322,6 @@ engine() {
 case ${0##*/} in
 engine.sh)
 	set -u
-	kept=$cache/engine-${BERTH_ENGINE:-any}
 	case ${1:-} in
 	'') die "usage: engine.sh --print | --probe | COMMAND..." ;;
 	--print) engine_find && engine_print ;;

@@ -8,6 +8,10 @@
 
 #include <stddef.h>
 
+#define WHAT_IS_MISSING                                                                  \
+	"# Beside this `up` may have been told BERTH_HARDENED, BERTH_RUN_FLAGS and "     \
+	"BERTH__*: they aren't in here.\n"
+
 static const char *const podman_user_then[] = {
     "systemctl --user daemon-reload",
     "systemctl --user start @NAME@",
@@ -23,6 +27,7 @@ static const char *const podman_root_then[] = {
 
 static const char podman_text[] =
     "# berth under Podman, 4.6 or newer, and systemd (Quadlet: podman-systemd.unit(5)).\n"
+    WHAT_IS_MISSING
     "[Unit]\n"
     "Description=berth: coding agents in tmux (@NAME@)\n"
     "\n"
@@ -38,8 +43,8 @@ static const char podman_text[] =
     "Environment=PUID=@UID@ PGID=@GID@\n"
     "# So that `berth host install` in it says the same\n"
     "Environment=BERTH_NAME=@NAME@ BERTH_IMAGE=@IMAGE@ BERTH_PROJECTS=@PROJECTS@\n"
-    "# CLAUDE_CODE_OAUTH_TOKEN=... or ANTHROPIC_API_KEY=... in a file that only you may "
-    "read:\n"
+    "# CLAUDE_CODE_OAUTH_TOKEN=... or ANTHROPIC_API_KEY=..., ANTHROPIC_BASE_URL=..., TZ=... "
+    "in a file that only\n# you may read:\n"
     "#EnvironmentFile=%h/.config/@NAME@.env\n"
     "HealthCmd=berth status --quiet --parts\n"
     "HealthInterval=30s\n"
@@ -59,9 +64,11 @@ static const char *const docker_then[] = {
 };
 
 static const char docker_text[] =
+    WHAT_IS_MISSING
     "docker run -d --name @NAME@ --hostname @NAME@ --restart unless-stopped "
     "--stop-timeout 60 \\\n"
-    "    -e PUID=@UID@ -e PGID=@GID@ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN \\\n"
+    "    -e PUID=@UID@ -e PGID=@GID@ -e TZ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN \\\n"
+    "    -e ANTHROPIC_BASE_URL -e ANTHROPIC_AUTH_TOKEN \\\n"
     "    -e BERTH_NAME=@NAME@ -e BERTH_IMAGE=@IMAGE@ -e BERTH_PROJECTS=@PROJECTS@ \\\n"
     "    -v @NAME@-data:/data -v @PROJECTS@:/projects --tmpfs /run:exec,mode=755 \\\n"
     "    --log-driver json-file --log-opt max-size=10m @IMAGE@\n";
@@ -74,6 +81,7 @@ static const char *const compose_then[] = {
 
 static const char compose_text[] =
     "# berth by Docker Compose.\n"
+    WHAT_IS_MISSING
     "services:\n"
     "  berth:\n"
     "    image: @IMAGE@\n"
@@ -92,6 +100,9 @@ static const char compose_text[] =
     "      # Handed on when set\n"
     "      - ANTHROPIC_API_KEY\n"
     "      - CLAUDE_CODE_OAUTH_TOKEN\n"
+    "      - ANTHROPIC_BASE_URL\n"
+    "      - ANTHROPIC_AUTH_TOKEN\n"
+    "      - TZ\n"
     "    volumes:\n"
     "      - berth-data:/data\n"
     "      - @PROJECTS@:/projects\n"
@@ -117,6 +128,7 @@ static const char *const systemd_then[] = {
 static const char systemd_text[] =
     "# berth under Docker, started by systemd. For Podman take `berth host install "
     "--podman` instead.\n"
+    WHAT_IS_MISSING
     "[Unit]\n"
     "Description=berth: coding agents in tmux (@NAME@)\n"
     "Requires=docker.service\n"
@@ -127,12 +139,13 @@ static const char systemd_text[] =
     "ExecStartPre=-/usr/bin/docker rm -f @NAME@\n"
     "ExecStart=/usr/bin/docker run --rm --name @NAME@ --hostname @NAME@ --stop-timeout "
     "60 --log-opt max-size=10m --log-opt max-file=3 "
-    "-e PUID=@UID@ -e PGID=@GID@ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN "
+    "-e PUID=@UID@ -e PGID=@GID@ -e TZ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN "
+    "-e ANTHROPIC_BASE_URL -e ANTHROPIC_AUTH_TOKEN "
     "-e BERTH_NAME=@NAME@ -e BERTH_IMAGE=@IMAGE@ -e BERTH_PROJECTS=@PROJECTS@ "
     "-v @NAME@-data:/data -v @PROJECTS@:/projects --tmpfs /run:exec,mode=755 @IMAGE@\n"
     "ExecStop=/usr/bin/docker stop -t 60 @NAME@\n"
-    "# ANTHROPIC_API_KEY=... or CLAUDE_CODE_OAUTH_TOKEN=... in a file that only root may "
-    "read:\n"
+    "# ANTHROPIC_API_KEY=... or CLAUDE_CODE_OAUTH_TOKEN=..., ANTHROPIC_BASE_URL=..., TZ=... in "
+    "a file that only\n# root may read:\n"
     "EnvironmentFile=-/etc/@NAME@.env\n"
     "Restart=always\n"
     "RestartSec=5\n"

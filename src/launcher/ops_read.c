@@ -25,6 +25,7 @@ enum {
 	MAX_LIMIT = 1000,
 	SLOW_START_MS = 60000,
 	DRAFT_SAID_MS = 60000,
+	SOON_OVER_MS = 2000, /* a CLI that starts may say for a moment that it waits */
 	ERRORS_SHOWN = 10 /* of berth.toml */
 };
 
@@ -332,7 +333,7 @@ agents_problems(struct problems *p, struct launcher *l)
 	    {AS_CRASHED, 0, "is crashed", "it is started again by itself"},
 	    {AS_STARTING, SLOW_START_MS, "doesn't get ready",
 		"look at its terminal: berth attach"},
-	    {AS_AWAITING, 0, "is awaiting-approval", "berth approvals, or berth attach"},
+	    {AS_AWAITING, SOON_OVER_MS, "is awaiting-approval", "berth approvals, or berth attach"},
 	    {AS_LIMITED, 0, "is limited", "it goes on by itself when the limit resets"},
 	};
 	struct agent *a;

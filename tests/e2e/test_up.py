@@ -102,7 +102,8 @@ def test_two_commands_lead_to_an_answer_and_the_next_up_goes_on(newcomer, tmp_pa
     puid, pgid = owner if os.getuid() == 0 else (os.getuid(), os.getgid())
 
     up = newcomer.first_up(BERTH_PROJECTS=str(projects), ANTHROPIC_API_KEY=KEY, TZ="Asia/Tokyo", PUID=str(puid), PGID=str(pgid))
-    for said in f"{newcomer.name} is up", "./just send 'hello'", "./just attach", "./just down", str(projects):
+    for said in (f"{newcomer.name} is up", f"BERTH_NAME={newcomer.name} ./just send AGENT 'hello'", "./just attach", "./just down",
+                 str(projects)):
         assert said in up.output
     assert KEY not in up.output
     assert newcomer.just("send", "demo", "--wait", "hello").text == "You said: hello"

@@ -572,6 +572,30 @@ def test_a_container_of_somebody_else_is_left_alone(recipes):
     assert recipes.run("up", BERTH_NAME="web").returncode == 0 and "web-data:/data" in recipes.started()
 
 
+def test_an_appliance_stays_in_its_engine(recipes):
+    recipes.root.stand_in("docker", f'. {recipes.root.path}/podman.sh')
+    assert recipes.run("up", BERTH_ENGINE="podman").returncode == 0
+    before = len(recipes.root.calls())
+    assert recipes.run("down").returncode == 0
+    assert recipes.run("up").returncode == 0
+    assert recipes.run("in", "true").returncode == 0
+    calls = [line.split()[0] for line in recipes.root.calls()[before:]]
+    assert "podman" in calls and "docker" not in calls
+    assert recipes.run("down", "--forget").returncode == 0
+    assert recipes.run("up").returncode == 0                 # Docker comes first where nothing was chosen
+    assert any(line.startswith("docker run ") and " -d " in line for line in recipes.root.calls())
+
+
+def test_names_that_no_container_has_are_refused(recipes):
+    for name in "a b", "-x", "a/b":
+        ran = recipes.run("up", BERTH_NAME=name)
+        assert ran.returncode == 1 and f"BERTH_NAME={name}: letters" in ran.stderr
+    (recipes.root.path / "docs").mkdir()
+    ran = recipes.run("up", BERTH_PROJECTS="docs")
+    assert ran.returncode == 1 and "BERTH_PROJECTS=docs: give a whole path" in ran.stderr
+    assert not any(" -d " in line for line in recipes.root.calls())
+
+
 @pytest.mark.parametrize("engine", ["podman", "docker"])
 def test_a_log_has_an_end_whatever_the_engine_s_own_driver_is(recipes, engine):
     recipes.root.stand_in("docker", f". {recipes.root.path}/podman.sh")
