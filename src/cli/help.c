@@ -147,7 +147,8 @@ static const char markdown_head[] =
     "(`\\x1b`); `--json` has it "
     "exactly.\n"
     "- Times are local (`TZ`).\n"
-    "- `BERTH_RUN_DIR` names another folder than /run/berth for the sockets.\n"
+    "- `BERTH_RUN_DIR` names another folder than /run/berth for the sockets, "
+    "`BERTH_CONFIG_FILE` another file than /data/berth.toml.\n"
     "- Ids may be shortened to their last 4 or more characters.\n";
 
 void

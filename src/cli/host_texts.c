@@ -10,7 +10,8 @@
 
 #define WHAT_IS_MISSING                                                                  \
 	"# Beside this `up` may have been told BERTH_HARDENED, BERTH_RUN_FLAGS and "     \
-	"BERTH__*: they aren't in here.\n"
+	"BERTH__*,\n# and ./just doctor may print flags that the engine needs here: "    \
+	"they aren't in here.\n"
 
 static const char *const podman_user_then[] = {
     "systemctl --user daemon-reload",
@@ -26,9 +27,8 @@ static const char *const podman_root_then[] = {
 };
 
 static const char podman_text[] =
-    "# berth under Podman, 4.6 or newer, and systemd (Quadlet: podman-systemd.unit(5)).\n"
-    WHAT_IS_MISSING
-    "[Unit]\n"
+    "# berth under Podman, 4.6 or newer, and systemd (Quadlet: "
+    "podman-systemd.unit(5)).\n" WHAT_IS_MISSING "[Unit]\n"
     "Description=berth: coding agents in tmux (@NAME@)\n"
     "\n"
     "[Container]\n"
@@ -43,7 +43,8 @@ static const char podman_text[] =
     "Environment=PUID=@UID@ PGID=@GID@\n"
     "# So that `berth host install` in it says the same\n"
     "Environment=BERTH_NAME=@NAME@ BERTH_IMAGE=@IMAGE@ BERTH_PROJECTS=@PROJECTS@\n"
-    "# CLAUDE_CODE_OAUTH_TOKEN=... or ANTHROPIC_API_KEY=..., ANTHROPIC_BASE_URL=..., TZ=... "
+    "# CLAUDE_CODE_OAUTH_TOKEN=... or ANTHROPIC_API_KEY=..., ANTHROPIC_BASE_URL=..., "
+    "TZ=... "
     "in a file that only\n# you may read:\n"
     "#EnvironmentFile=%h/.config/@NAME@.env\n"
     "HealthCmd=berth status --quiet --parts\n"
@@ -63,11 +64,11 @@ static const char *const docker_then[] = {
     NULL,
 };
 
-static const char docker_text[] =
-    WHAT_IS_MISSING
+static const char docker_text[] = WHAT_IS_MISSING
     "docker run -d --name @NAME@ --hostname @NAME@ --restart unless-stopped "
     "--stop-timeout 60 \\\n"
-    "    -e PUID=@UID@ -e PGID=@GID@ -e TZ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN \\\n"
+    "    -e PUID=@UID@ -e PGID=@GID@ -e TZ -e ANTHROPIC_API_KEY -e "
+    "CLAUDE_CODE_OAUTH_TOKEN \\\n"
     "    -e ANTHROPIC_BASE_URL -e ANTHROPIC_AUTH_TOKEN \\\n"
     "    -e BERTH_NAME=@NAME@ -e BERTH_IMAGE=@IMAGE@ -e BERTH_PROJECTS=@PROJECTS@ \\\n"
     "    -v @NAME@-data:/data -v @PROJECTS@:/projects --tmpfs /run:exec,mode=755 \\\n"
@@ -80,9 +81,7 @@ static const char *const compose_then[] = {
 };
 
 static const char compose_text[] =
-    "# berth by Docker Compose.\n"
-    WHAT_IS_MISSING
-    "services:\n"
+    "# berth by Docker Compose.\n" WHAT_IS_MISSING "services:\n"
     "  berth:\n"
     "    image: @IMAGE@\n"
     "    container_name: @NAME@\n"
@@ -127,9 +126,7 @@ static const char *const systemd_then[] = {
 
 static const char systemd_text[] =
     "# berth under Docker, started by systemd. For Podman take `berth host install "
-    "--podman` instead.\n"
-    WHAT_IS_MISSING
-    "[Unit]\n"
+    "--podman` instead.\n" WHAT_IS_MISSING "[Unit]\n"
     "Description=berth: coding agents in tmux (@NAME@)\n"
     "Requires=docker.service\n"
     "After=docker.service network-online.target\n"
@@ -144,7 +141,8 @@ static const char systemd_text[] =
     "-e BERTH_NAME=@NAME@ -e BERTH_IMAGE=@IMAGE@ -e BERTH_PROJECTS=@PROJECTS@ "
     "-v @NAME@-data:/data -v @PROJECTS@:/projects --tmpfs /run:exec,mode=755 @IMAGE@\n"
     "ExecStop=/usr/bin/docker stop -t 60 @NAME@\n"
-    "# ANTHROPIC_API_KEY=... or CLAUDE_CODE_OAUTH_TOKEN=..., ANTHROPIC_BASE_URL=..., TZ=... in "
+    "# ANTHROPIC_API_KEY=... or CLAUDE_CODE_OAUTH_TOKEN=..., ANTHROPIC_BASE_URL=..., "
+    "TZ=... in "
     "a file that only\n# root may read:\n"
     "EnvironmentFile=-/etc/@NAME@.env\n"
     "Restart=always\n"

@@ -18,6 +18,7 @@
 #include "addressee.h"
 #include "agent.h"
 #include "buf.h"
+#include "clock.h"
 #include "db.h"
 #include "deliver.h"
 #include "fifos.h"
@@ -99,16 +100,23 @@ parse_line(const char *line, struct parsed *p)
 static void
 refuse(struct fifo *f, const char *why)
 {
+	struct launcher *l = f->all->l;
+
 	log_warnx("fifo=%s line refused: %s", f->name, why);
-	store_event(f->all->l->db, "fifo", f->name, "refused", why, NULL);
-	launcher_changed(f->all->l);
+	l->refused_at = wall_ms();
+	snprintf(l->refused, sizeof(l->refused), "%s: %s", f->name, why);
+	store_event(l->db, "fifo", f->name, "refused", why, NULL);
+	launcher_changed(l);
 }
 
 static void
-refuse_addressee(struct fifo *f, const char *name)
+refuse_addressee(struct fifo *f, const struct parsed *p, const char *line)
 {
+	const char *name = p->agent;
 	char *unknown = addressee_unknown(f->all->l, name);
-	char *why = xasprintf("%s%s", unknown,
+	char *why = xasprintf("%s%s%s",
+	    line[0] == '{' && p->doc == NULL ? "it isn't JSON, and as plain text: " : "",
+	    unknown,
 	    name == NULL && !list_empty(&f->all->l->agents)
 		? ", as {\"agent\":\"...\",\"content\":\"...\"}"
 		: "");
@@ -170,7 +178,7 @@ accept_line(struct fifo *f, const char *line)
 	parse_line(line, &p);
 	a = addressee_find(f->all->l, p.agent);
 	if (a == NULL)
-		refuse_addressee(f, p.agent);
+		refuse_addressee(f, &p, line);
 	else
 		done = queue_line(f, a, &p);
 	yyjson_doc_free(p.doc);

@@ -35,13 +35,15 @@ struct launcher {
 	struct settings settings;
 	struct timer *expiry; /* messages that expire, approvals that time out */
 	struct timer *checkpoint;
-	char boot_id[80]; /* of this kernel and this container: pids mean nothing in
-			     another */
-	int64_t started;  /* monotonic */
-	int64_t clocks;   /* the wall clock before the monotonic one; 0: not yet seen */
-	bool closing;     /* the appliance is stopping: nothing new begins */
-	bool leftovers;   /* of agents that were removed unseen, processes still run */
-	void *watchers;   /* ops.c: who waits for messages and events */
+	char boot_id[80];   /* of this kernel and this container: pids mean nothing in
+			       another */
+	int64_t started;    /* monotonic */
+	int64_t clocks;     /* the wall clock before the monotonic one; 0: not yet seen */
+	bool closing;       /* the appliance is stopping: nothing new begins */
+	bool leftovers;     /* of agents that were removed unseen, processes still run */
+	int64_t refused_at; /* Unix ms: when a FIFO's line was refused last; 0: never */
+	char refused[256];  /* of which, and why */
+	void *watchers;     /* ops.c: who waits for messages and events */
 };
 
 /* Something that others may wait for was committed: wakes `wait` and `subscribe`. */

@@ -25,8 +25,9 @@ enum {
 	MAX_LIMIT = 1000,
 	SLOW_START_MS = 60000,
 	DRAFT_SAID_MS = 60000,
+	REFUSED_SAID_MS = 3600000,
 	SOON_OVER_MS = 2000, /* a CLI that starts may say for a moment that it waits */
-	ERRORS_SHOWN = 10 /* of berth.toml */
+	ERRORS_SHOWN = 10    /* of berth.toml */
 };
 
 static void
@@ -333,7 +334,8 @@ agents_problems(struct problems *p, struct launcher *l)
 	    {AS_CRASHED, 0, "is crashed", "it is started again by itself"},
 	    {AS_STARTING, SLOW_START_MS, "doesn't get ready",
 		"look at its terminal: berth attach"},
-	    {AS_AWAITING, SOON_OVER_MS, "is awaiting-approval", "berth approvals, or berth attach"},
+	    {AS_AWAITING, SOON_OVER_MS, "is awaiting-approval",
+		"berth approvals, or berth attach"},
 	    {AS_LIMITED, 0, "is limited", "it goes on by itself when the limit resets"},
 	};
 	struct agent *a;
@@ -381,6 +383,9 @@ add_notes(struct problems *p, struct launcher *l)
 	struct agent *a;
 	char what[128];
 
+	if (l->refused_at != 0 && wall_ms() - l->refused_at < REFUSED_SAID_MS)
+		problem(p, "a line of a FIFO reached nobody", l->refused, l->refused_at,
+		    "whoever wrote it wasn't told; berth events has them all");
 	list_each (a, &l->agents, link) {
 		if (a->folder_why == NULL || a->removed)
 			continue;
