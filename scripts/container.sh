@@ -4,7 +4,8 @@ name=${BERTH_NAME:-berth}
 case $name in
 [!a-zA-Z0-9]* | *[!a-zA-Z0-9_.-]*) die "BERTH_NAME=$name: letters, digits, and then also . _ - make a container's name" ;;
 esac
-# How its recipes are called
+# How its recipes are called, for those who say so
+# shellcheck disable=SC2034
 just="$([ "$name" = berth ] || echo "BERTH_NAME=$name ")./just"
 
 of_container() { engine container inspect --format "$1" "$name" 2> /dev/null; }
