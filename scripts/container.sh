@@ -17,3 +17,11 @@ ours_or_none() {
 	! there_is || [ -n "$(label berth.config)" ] ||
 		die "there is a container $name that ./just up didn't make (of $(of_container '{{.Config.Image}}')): give this one another name (BERTH_NAME=other ./just up), or stop and remove that one where it was started ($ENGINE rm -f $name, compose, systemd): a volume $name-data stays, and up goes on with it"
 }
+
+# The status is what berth's own is where its launcher is not there.
+must_run() {
+	[ "$(of_container '{{.State.Running}}')" = true ] || {
+		say "$name is not running: $just up"
+		exit 4
+	}
+}

@@ -142,7 +142,7 @@ engine_choose() {
 			ENGINE=docker
 			return
 		fi
-		[ "$again" = yes ] || engine_install || break
+		[ "$again" = yes ] || { [ -z "${engine_remembered:-}" ] && engine_install; } || break
 	done
 	engine_complain
 }
@@ -159,6 +159,8 @@ engine_remedy() {
 }
 
 engine_complain() {
+	[ -z "${engine_remembered:-}" ] ||
+		die "$engine_remembered, which ${BERTH_NAME:-berth} is in, doesn't answer; with BERTH_ENGINE= before it, \`./just up\` begins anew in another"
 	if [ -n "${engine_as_it_is:-}" ] && remedy=$(engine_remedy); then die "$remedy"; fi
 	if docker_is_docker && docker version 2>&1 | grep -qi 'permission denied'; then
 		die "this user may not talk to Docker: run with sudo, or add the user to the group docker"
@@ -168,8 +170,6 @@ engine_complain() {
 		die "podman is here but does not work; its last words are above"
 	fi
 	[ ! -e "$cache/dockerd.pid" ] || rm -f "$cache/dockerd.pid"
-	[ -z "${engine_remembered:-}" ] ||
-		die "$engine_remembered, which ${BERTH_NAME:-berth} is in, doesn't answer; BERTH_ENGINE= forgets that, and begins anew in another"
 	die "no container engine (${BERTH_ENGINE:-docker or podman}) answers: $(install_hint)"
 }
 

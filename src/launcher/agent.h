@@ -117,6 +117,7 @@ struct agent {
 	int64_t applied;         /* bytes of the transcript */
 	char turn[ULID_LEN + 1]; /* open turn, "" if none */
 	bool worked;             /* on it, says the registry */
+	bool stale;              /* what the registry says is of the turn before */
 	bool resumed;
 	char last_usage_id[64]; /* of the last counted message in the transcript */
 
@@ -128,6 +129,7 @@ struct agent {
 	int64_t glyph_since;  /* monotonic: the prompt has shown, or the pane been quiet,
 				 since; 0 if not */
 	uint64_t screen_hash; /* of a pane that is watched for quiet */
+	int64_t typed_at;     /* monotonic: its last prompt, if no hooks tell of that */
 	int64_t draft_since;  /* monotonic: a half-typed line keeps messages waiting; 0:
 				 none */
 };

@@ -300,6 +300,7 @@ terminal_is_proof(struct agent *a)
 	}
 	db_done(r);
 	turn_typed(a, ids, n, prompt != NULL ? prompt : "");
+	a->typed_at = mono_ms();
 	free(prompt);
 	deliver_proven(a);
 	agent_observe(a, "pane");
@@ -506,39 +507,50 @@ struct view {
 	const char *rows;
 };
 
-/* First line: mode, cursor, paste flag. Then "rest" and the prompt's row, "activity
- * control pane" for each client, "====", the screen. Activity in the future is of before
- * the wall clock went back. */
-static bool
-parse_view(struct agent *a, char *text, struct view *v)
+/* Lines "activity control pane", a client each, among others. Activity in the future is
+ * of before the wall clock went back. */
+int64_t
+deliver_person_quiet(const struct agent *a, const char *lines)
 {
-	char *rows = strstr(text, "\n====\n"), *line, *save = NULL;
-	int64_t now = wall_ms();
+	int64_t now = wall_ms(), least = INT64_MAX;
 
-	if (rows == NULL || sscanf(text, "%d %d %d %d %ld %ld", &v->mode, &v->x, &v->y,
-				&v->brackets, &v->history, &v->limit) != 6)
-		return false;
-	v->rows = rows + strlen("\n====\n");
-	v->rest = "";
-	*rows = '\0';
-	v->person_quiet_ms = INT64_MAX;
-	for (line = strtok_r(text, "\n", &save); line != NULL;
-	    line = strtok_r(NULL, "\n", &save)) {
+	for (const char *line = lines; line != NULL; line = strchr(line, '\n')) {
 		long long activity;
 		int control;
 		char pane[16];
 
-		if (strncmp(line, "rest ", 5) == 0)
-			v->rest = line + 5;
-		else if (sscanf(line, "%lld %d %15s", &activity, &control, pane) == 3 &&
-			 pane[0] == '%' && !control && strcmp(pane, a->pane) == 0 &&
-			 activity <= now / 1000 + CLOCK_STEP_S) {
+		line += *line == '\n';
+		if (sscanf(line, "%lld %d %15s", &activity, &control, pane) == 3 &&
+		    pane[0] == '%' && !control && strcmp(pane, a->pane) == 0 &&
+		    activity <= now / 1000 + CLOCK_STEP_S) {
 			/* whole seconds: it may have been at the end of its own */
 			int64_t quiet = now - (activity + 1) * 1000;
 
-			if (quiet < v->person_quiet_ms)
-				v->person_quiet_ms = quiet > 0 ? quiet : 0;
+			if (quiet < least)
+				least = quiet > 0 ? quiet : 0;
 		}
+	}
+	return least;
+}
+
+/* First line: mode, cursor, paste flag. Then "rest" and the prompt's row, a line for each
+ * client, "====", the screen. */
+static bool
+parse_view(struct agent *a, char *text, struct view *v)
+{
+	char *rows = strstr(text, "\n====\n"), *rest;
+
+	if (rows == NULL || sscanf(text, "%d %d %d %d %ld %ld", &v->mode, &v->x, &v->y,
+				&v->brackets, &v->history, &v->limit) != 6)
+		return false;
+	*rows = '\0';
+	v->rows = rows + strlen("\n====\n");
+	v->person_quiet_ms = deliver_person_quiet(a, text);
+	v->rest = "";
+	rest = strstr(text, "\nrest ");
+	if (rest != NULL) {
+		v->rest = rest + strlen("\nrest ");
+		rest[strcspn(rest + 1, "\n") + 1] = '\0';
 	}
 	return true;
 }
@@ -624,6 +636,8 @@ looked(bool ok, char *text, void *arg)
 	if (v.mode)
 		tmux_runf(a->l->tmux, NULL, NULL, "send-keys -t %s -X cancel", a->pane);
 	prompt = view_prompt(a, &v);
+	if (prompt != SCREEN_DRAFT)
+		a->draft_since = 0;
 	a->delivery->line = v.history + v.y;
 	if (a->driver->glyph == NULL && v.history > v.limit / 5 * 4)
 		forget_history(a, v.y);

@@ -8,6 +8,7 @@
  */
 #ifndef DELIVER_H
 #define DELIVER_H
+#include <stdint.h>
 
 struct agent;
 
@@ -20,6 +21,10 @@ void deliver_recover(
 void deliver_terminal_lost(struct agent *a); /* tmux or our connection to it is gone */
 void deliver_drop(
     struct agent *a); /* forget the one in flight; its rows are settled elsewhere */
+/* How long ago, in ms, a person last typed with its pane before them, by the lines
+ * "#{client_activity} #{client_control_mode} #{pane_id}" of list-clients, with others
+ * between them; INT64_MAX: nobody has it before them. */
+int64_t deliver_person_quiet(const struct agent *a, const char *lines);
 void deliver_pending(
     struct agent *a, long bytes); /* what the agent hasn't read of its terminal yet */
 #endif

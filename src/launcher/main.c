@@ -97,9 +97,9 @@ static void
 spawn_up(void *ctx)
 {
 	struct launcher *l = ctx;
-	struct agent *a;
+	struct agent *a, *after;
 
-	list_each (a, &l->agents, link) {
+	list_each_safe (a, after, &l->agents, link) {
 		agent_spawn_is_new(a);
 	}
 	listen_missing(l);

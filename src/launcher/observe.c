@@ -63,7 +63,7 @@ agent_observe(struct agent *a, const char *source)
 {
 	if (!agent_has_process(a) || a->agent_pid == 0)
 		return;
-	a->worked |= a->registry == REG_BUSY || a->registry == REG_WAITING;
+	a->worked |= !a->stale && (a->registry == REG_BUSY || a->registry == REG_WAITING);
 	if (a->registry == REG_WAITING)
 		agent_event(a, AE_WAITING, source, "%s", a->waiting_for);
 	else if (a->compacting)
@@ -193,17 +193,26 @@ now_quiet(struct agent *a, long history, long asked)
 		agent_event(a, AE_READY, "pane", NULL);
 }
 
+/* Has a person typed there since its turn's prompt was? */
+static bool
+person_was_there(const struct agent *a, const char *clients)
+{
+	return a->turn[0] != '\0' &&
+	       deliver_person_quiet(a, clients) <= mono_ms() - a->typed_at;
+}
+
 /* The row where its prompt stands, for whoever types into it next: kept at the pane, so
  * that a launcher after us knows it. More after the same prompt is what a person typed
- * meanwhile. */
+ * while the turn ran. */
 static void
-note_rest(struct agent *a, const char *before, const char *rows)
+note_rest(struct agent *a, const char *before, const char *clients, const char *rows)
 {
 	char *row = screen_last_row(rows);
 	struct buf line = BUF_INIT;
 	size_t n = strcspn(before, "\n");
 
-	if (still_starting(a) || n == 0 || strncmp(row, before, n) != 0) {
+	if (n == 0 || strncmp(row, before, n) != 0 || row[n] == '\0' ||
+	    !person_was_there(a, clients)) {
 		buf_addf(&line, "set-option -p -t %s @berth_rest ", a->pane);
 		tmux_quote(&line, row, strlen(row));
 		tmux_run(a->l->tmux, NULL, NULL, buf_str(&line));
@@ -212,25 +221,28 @@ note_rest(struct agent *a, const char *before, const char *rows)
 	free(row);
 }
 
-/* First line: lines scrolled off, and where the turn's prompt was typed. Second: "rest"
- * and the prompt's row. Then the screen. */
+/* First line: lines scrolled off, and where the turn's prompt was typed. Then "rest" and
+ * the prompt's row, a line for each client, "====", the screen. */
 static void
 quiet_looked(bool ok, char *text, void *arg)
 {
 	struct agent *a = arg;
-	const char *rest = strstr(text, "\nrest "),
-		   *rows = rest != NULL ? strchr(rest + 1, '\n') : NULL;
+	char *rest = strstr(text, "\nrest "), *rows = strstr(text, "\n====\n");
 	long history, asked = 0;
-	uint64_t h = hash_bytes(HASH_BEGIN, text, strlen(text));
+	uint64_t h;
 
 	timer_in(a->ready_timer, QUIET_POLL_MS);
-	if (!ok || rows == NULL || sscanf(text, "%ld %ld", &history, &asked) < 1)
+	if (!ok || rows == NULL || rest == NULL || rest > rows ||
+	    sscanf(text, "%ld %ld", &history, &asked) < 1)
 		return;
+	h = hash_bytes(HASH_BEGIN, rows, strlen(rows));
+	h = hash_bytes(h, &history, sizeof(history));
+	*rows = '\0';
 	if (h != a->screen_hash) {
 		a->screen_hash = h;
 		a->glyph_since = mono_ms();
 	} else if (mono_ms() - a->glyph_since >= agent_spec_int(a, "silence_ms", 3000)) {
-		note_rest(a, rest + strlen("\nrest "), rows + 1);
+		note_rest(a, rest + strlen("\nrest "), text, rows + strlen("\n====\n"));
 		now_quiet(a, history, asked);
 	}
 }
@@ -244,7 +256,9 @@ look_if_quiet(struct agent *a)
 	}
 	tmux_runf(a->l->tmux, quiet_looked, a,
 	    "display-message -p -t %s \"#{history_size} #{@berth_line}\" ; "
-	    "display-message -p -t %s \"rest #{@berth_rest}\" ; capture-pane -p -J -t %s",
+	    "display-message -p -t %s \"rest #{@berth_rest}\" ; "
+	    "list-clients -F \"#{client_activity} #{client_control_mode} #{pane_id}\" ; "
+	    "display-message -p \"====\" ; capture-pane -p -J -t %s",
 	    a->pane, a->pane, a->pane);
 }
 

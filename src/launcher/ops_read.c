@@ -359,8 +359,8 @@ add_out_of_reach(struct problems *p, struct launcher *l)
 	char what[128];
 
 	list_each (a, &l->agents, link) {
-		bool draft =
-		    a->draft_since != 0 && mono_ms() - a->draft_since >= DRAFT_SAID_MS;
+		bool draft = a->state == AS_READY && a->draft_since != 0 &&
+			     mono_ms() - a->draft_since >= DRAFT_SAID_MS;
 
 		if (a->removed || (!draft && !a->deaf))
 			continue;

@@ -197,12 +197,31 @@ agent_terminal(struct agent *a)
 		agent_bring_up(a);
 }
 
+/* Nothing came of a start, and nothing should: who asked for that meanwhile could end no
+ * process yet. */
+static void
+start_given_up(struct agent *a)
+{
+	agent_event(a, a->want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person", "%s",
+	    a->l->closing            ? "the appliance stopped"
+	    : a->stop_reason != NULL ? a->stop_reason
+				     : "stopped on request");
+	if (a->l->closing)
+		launcher_closed(a->l);
+	else if (a->removed)
+		agent_remove(a);
+}
+
 void
 agent_spawn_is_new(struct agent *a)
 {
-	if (a->spawning)
-		start_lost(a);
+	bool spawning = a->spawning;
+
 	a->has_terminal = a->kill_asked = false;
+	if (spawning)
+		start_lost(a);
+	if (spawning && agent_unwanted(a))
+		start_given_up(a);
 }
 
 /* ---- processes ---- */
@@ -224,7 +243,7 @@ agent_bring_up(struct agent *a)
 {
 	struct launcher *l = a->l;
 
-	if (a->l->closing || a->removed || agent_has_process(a) || a->making_window ||
+	if (agent_unwanted(a) || agent_has_process(a) || a->making_window ||
 	    !tmux_up(l->tmux))
 		return;
 	if (a->pane[0] == '\0') {
@@ -290,21 +309,6 @@ spawn_error(const struct spawn_msg *m)
 	default:
 		return "an earlier process of it still runs";
 	}
-}
-
-/* Nothing came of a start, and nothing should: who asked for that meanwhile could end no
- * process yet. */
-static void
-start_given_up(struct agent *a)
-{
-	agent_event(a, a->want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person", "%s",
-	    a->l->closing            ? "the appliance stopped"
-	    : a->stop_reason != NULL ? a->stop_reason
-				     : "stopped on request");
-	if (a->l->closing)
-		launcher_closed(a->l);
-	else if (a->removed)
-		agent_remove(a);
 }
 
 void

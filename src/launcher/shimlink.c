@@ -230,6 +230,7 @@ op_registry(struct ipc_req *req, yyjson_val *args, void *ctx)
 						       : REG_NONE;
 	if (a->registry != before)
 		a->registry_at = mono_ms();
+	a->stale &= a->registry == before;
 	if (doc != NULL) {
 		yyjson_val *root = yyjson_doc_get_root(doc);
 

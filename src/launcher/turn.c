@@ -12,6 +12,7 @@
 #include "db.h"
 #include "deliver.h"
 #include "driver.h"
+#include "loop.h"
 #include "message.h"
 #include "prompt.h"
 #include "store.h"
@@ -75,6 +76,7 @@ open_turn(struct agent *a, const char *origin, const char *prompt)
 
 	ulid_new(a->turn);
 	a->worked = a->registry == REG_BUSY || a->registry == REG_WAITING;
+	a->stale = false;
 	db_must_change(a->l->db, &row, ST_TURN_ADD,
 	    DB_ARGS(DB_T(a->turn), DB_T(db_host(a->l->db)), DB_T(a->name),
 		DB_T(a->session), DB_T(origin), DB_T(prompt), DB_I(wall_ms())));
@@ -426,7 +428,10 @@ next_queued(struct agent *a)
 	if (n == 0)
 		return;
 	open_turn(a, "message", NULL);
-	a->worked = false; /* what the registry said was of the turn before */
+	a->worked = false;
+	a->stale = true;
+	if (a->quiet_timer != NULL)
+		timer_cancel(a->quiet_timer);
 	for (size_t i = 0; i < n; i++)
 		db_must(a->l->db, ST_MESSAGE_JOIN, DB_ARGS(DB_T(ids[i]), DB_T(a->turn)));
 }

@@ -321,6 +321,20 @@ def test_removal_that_no_launcher_saw_ends_what_runs(appliance):
     wait_all_ready(appliance)
 
 
+def test_new_conversation_is_told_what_was_cut_in_the_old_one(appliance):
+    appliance.configure(RESTART + DEMOS + DOOMED + '[agents.fresh]\ndriver = "demo"\nconversation = "fresh"\nenv.BERTH_DEMO_LEDGER = "1"\n')
+    before = appliance.wait_state("fresh", "ready")
+    sent = appliance.send("[[sleep 2000]] [[say done]]", "fresh")
+    appliance.wait_message(sent, "delivered")
+    appliance.sh('kill -9 "$1"', before["shim_pid"], user=0)
+    row = appliance.wait_message(sent, "answered", timeout=30)
+    assert (row["answer"], row["attempts"]) == ("done", 1)
+    after = appliance.agent("fresh")
+    assert after["session"] != before["session"] and not after["resumed"]
+    prompts = [message.text for message in read_ledger(appliance) if "[[sleep 2000]] [[say done]]" in message.text]
+    assert len(prompts) == 2 and "This conversation doesn't have it any more" in prompts[1]
+
+
 def test_default_backoff_doubles_from_a_second(unhurried):
     held = unhurried.wait_state("doomed", "held", timeout=60)
     assert held["reason"] == "5 crashes in a row, the last: exit status 1"

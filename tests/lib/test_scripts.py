@@ -586,6 +586,21 @@ def test_an_appliance_stays_in_its_engine(recipes):
     assert any(line.startswith("docker run ") and " -d " in line for line in recipes.root.calls())
 
 
+def test_an_engine_that_is_gone_is_said_and_can_be_forgotten(recipes):
+    recipes.root.stand_in("docker", f'. {recipes.root.path}/podman.sh')
+    assert recipes.run("up").returncode == 0
+    recipes.root.stand_in("docker", "exit 1")
+    for script in "up", "in":
+        ran = recipes.run(script)
+        assert ran.returncode == 1 and "docker, which berth is in, doesn't answer" in ran.stderr
+    assert "apt-get" not in str(recipes.root.calls())
+    ran = recipes.run("down", "--forget")
+    assert ran.returncode == 1 and "what you chose is forgotten" in ran.stderr
+    (recipes.engine_dir / "run").unlink()
+    assert recipes.run("up").returncode == 0
+    assert any(line.startswith("podman run ") and " -d " in line for line in recipes.root.calls())
+
+
 def test_names_that_no_container_has_are_refused(recipes):
     for name in "a b", "-x", "a/b":
         ran = recipes.run("up", BERTH_NAME=name)
@@ -692,6 +707,8 @@ def test_doctor_fetches_no_image(recipes):
 
 def test_an_edited_configuration_is_not_lost(recipes):
     recipes.root.stand_in("editor", 'echo "key = 1" >> "$1"')
+    assert recipes.run("config", EDITOR="editor").returncode == 4          # it isn't running
+    recipes.run("up")
     (recipes.engine_dir / "full").touch()
     ran = recipes.run("config", EDITOR="editor")
     file = Path(re.search(r"your text is in (.*)\n", ran.stderr)[1])

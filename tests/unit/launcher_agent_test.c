@@ -194,6 +194,14 @@ turn_settle(struct agent *a, const char *cause)
 	a->turn[0] = '\0';
 }
 
+int64_t
+deliver_person_quiet(const struct agent *agent, const char *lines)
+{
+	(void)agent;
+	(void)lines;
+	return INT64_MAX;
+}
+
 static int delivering_kicks;
 
 void
@@ -1160,6 +1168,55 @@ a_change_while_a_start_fails_is_taken(void **state)
 	check();
 }
 
+/* Spawn dies with a start under way that nobody wants any more. */
+static void
+a_start_that_is_lost_and_unwanted_is_over(void **state)
+{
+	(void)state;
+	for (int how = 0; how < 2; how++) {
+		desire("{\"driver\":\"claude\"}", "h1");
+		agent_start(a, "start");
+		for (int i = 0; i < 50 && !asked_start; i++) {
+			answer_tmux();
+			if (!asked_start)
+				answer_spawn(SPAWN_FINE);
+		}
+		assert_true(a->spawning);
+		if (how == 0)
+			agent_stop(a, WANT_STOP, "enough", false);
+		else {
+			world_sql("DELETE FROM desired_agents");
+			agents_load(&world);
+		}
+		asked_start = false;
+		pane_registered = true;
+		agent_spawn_is_new(a);
+		if (how == 0)
+			assert_int_equal(a->state, AS_STOPPED);
+		else
+			assert_null(launcher_agent(&world, "main"));
+	}
+	a = NULL;
+}
+
+/* "Busy" of the turn before is no work on the one that waited. */
+static void
+what_was_said_of_the_turn_before_is_no_work(void **state)
+{
+	(void)state;
+	running();
+	a->registry = REG_BUSY;
+	ulid_new(a->turn);
+	a->stale = true;
+	agent_observe(a, "hook");
+	assert_false(a->worked);
+	a->stale = false;
+	agent_observe(a, "registry");
+	assert_true(a->worked);
+	a->turn[0] = '\0';
+	a->registry = REG_IDLE;
+}
+
 static void
 a_hanging_spawn_is_asked_for_one_kill(void **state)
 {
@@ -1438,6 +1495,8 @@ main(void)
 	    TEST(a_changed_configuration_restarts),
 	    TEST(a_change_waits_for_the_end_of_what_runs),
 	    TEST(a_change_while_a_start_fails_is_taken),
+	    TEST(a_start_that_is_lost_and_unwanted_is_over),
+	    TEST(what_was_said_of_the_turn_before_is_no_work),
 	    TEST(a_hanging_spawn_is_asked_for_one_kill),
 	    TEST(a_change_revives_nobody_who_is_to_stop),
 	    TEST(a_shim_that_hangs_is_killed),

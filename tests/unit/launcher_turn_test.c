@@ -397,6 +397,7 @@ a_queued_prompt_interrupts_no_turn_of_its_own(void **state)
 	turn_prompt(a, header(id, "two"), "transcript");
 	turn_finish(a, TURN_ANSWERED, "first", NULL, 0);
 	assert_string_not_equal(a->turn, "");
+	assert_true(a->stale); /* "busy" was of the first */
 	a->registry = REG_IDLE;
 	a->registry_at = mono_ms();
 	world_pass(1500);
