@@ -341,6 +341,7 @@ def while_asked(claude, messages):
 def over_a_draft(claude, messages):
     draft, rest = "half a line, \u65e5\u672c", " and the rest"
     with Person(claude, "claude") as person:
+        person.type("\x15")               # 2.1.197 rarely leaves what it took, such as /clear, in the input line
         person.type(draft)
         typed = time.time()
         shows(claude, f"\u276f {draft}")
