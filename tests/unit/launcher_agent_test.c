@@ -385,6 +385,18 @@ cooperate(int64_t ms)
 	}
 }
 
+/* Up to where a start is under way, and spawn has yet to answer. */
+static void
+until_spawn_is_asked(void)
+{
+	for (int i = 0; i < 50 && !asked_start; i++) {
+		answer_tmux();
+		if (!asked_start)
+			answer_spawn(SPAWN_FINE);
+	}
+	assert_true(a->spawning);
+}
+
 static void
 running(void)
 {
@@ -657,12 +669,7 @@ a_failed_start_of_what_is_no_longer_wanted(void **state)
 {
 	(void)state;
 	desire("{\"driver\":\"claude\"}", "h1");
-	for (int i = 0; i < 50 && !asked_start; i++) {
-		answer_tmux();
-		if (!asked_start)
-			answer_spawn(SPAWN_FINE);
-	}
-	assert_true(a->spawning);
+	until_spawn_is_asked();
 	agent_stop(a, WANT_STOP, "stop", false);
 	answer_spawn(SPAWN_FAILED);
 	cooperate(200000);
@@ -1152,12 +1159,7 @@ a_change_while_a_start_fails_is_taken(void **state)
 {
 	(void)state;
 	desire("{\"driver\":\"claude\"}", "h1");
-	for (int i = 0; i < 50 && !asked_start; i++) {
-		answer_tmux();
-		if (!asked_start)
-			answer_spawn(SPAWN_FINE);
-	}
-	assert_true(a->spawning);
+	until_spawn_is_asked();
 	desire("{\"driver\":\"claude\",\"cwd\":\"/b\"}", "h2");
 	answer_spawn(SPAWN_NO_PANE);
 	cooperate(3000);
@@ -1176,12 +1178,7 @@ a_start_that_is_lost_and_unwanted_is_over(void **state)
 	for (int how = 0; how < 2; how++) {
 		desire("{\"driver\":\"claude\"}", "h1");
 		agent_start(a, "start");
-		for (int i = 0; i < 50 && !asked_start; i++) {
-			answer_tmux();
-			if (!asked_start)
-				answer_spawn(SPAWN_FINE);
-		}
-		assert_true(a->spawning);
+		until_spawn_is_asked();
 		if (how == 0)
 			agent_stop(a, WANT_STOP, "enough", false);
 		else {
