@@ -123,7 +123,7 @@ engine_wish() {
 }
 
 # An engine that is wanted and answers, else one that can be made to; nothing is started or installed
-# where $engine_as_it_is is set
+# where $engine_as_it_is is set, nothing installed where $engine_no_install is
 engine_choose() {
 	case ${BERTH_ENGINE:-} in
 	'' | docker | podman) ;;
@@ -142,7 +142,7 @@ engine_choose() {
 			ENGINE=docker
 			return
 		fi
-		[ "$again" = yes ] || { [ -z "${engine_remembered:-}" ] && engine_install; } || break
+		[ "$again" = yes ] || { [ -z "${engine_remembered:-}${engine_no_install:-}" ] && engine_install; } || break
 	done
 	engine_complain
 }
@@ -151,7 +151,7 @@ engine_choose() {
 engine_remedy() {
 	if [ "${BERTH_ENGINE:-docker}" = docker ] && docker_startable; then
 		echo "docker is installed, its daemon isn't running; \`./just up\` would start it"
-	elif apt_allowed && ! have "${BERTH_ENGINE:-podman}"; then
+	elif [ -z "${engine_remembered:-}" ] && apt_allowed && ! have "${BERTH_ENGINE:-podman}"; then
 		echo "no container engine is there; \`./just up\` would install ${BERTH_ENGINE:-podman}"
 	else
 		return 1
@@ -159,17 +159,18 @@ engine_remedy() {
 }
 
 engine_complain() {
-	[ -z "${engine_remembered:-}" ] ||
-		die "$engine_remembered, which ${BERTH_NAME:-berth} is in, doesn't answer; with BERTH_ENGINE= before it, \`./just up\` begins anew in another"
 	if [ -n "${engine_as_it_is:-}" ] && remedy=$(engine_remedy); then die "$remedy"; fi
-	if docker_is_docker && docker version 2>&1 | grep -qi 'permission denied'; then
+	if [ "${BERTH_ENGINE:-docker}" = docker ] && docker_is_docker &&
+		docker version 2>&1 | grep -qi 'permission denied'; then
 		die "this user may not talk to Docker: run with sudo, or add the user to the group docker"
 	fi
-	if have podman; then
+	rm -f "$cache/dockerd.pid"
+	if [ "${BERTH_ENGINE:-podman}" = podman ] && have podman; then
 		podman info 2>&1 | tail -3 >&2
-		die "podman is here but does not work; its last words are above"
+		[ -n "${engine_remembered:-}" ] || die "podman is here but does not work; its last words are above"
 	fi
-	[ ! -e "$cache/dockerd.pid" ] || rm -f "$cache/dockerd.pid"
+	[ -z "${engine_remembered:-}" ] ||
+		die "$engine_remembered, which ${BERTH_NAME:-berth} is in, doesn't answer; with BERTH_ENGINE= before it, \`./just up\` begins anew in another"
 	die "no container engine (${BERTH_ENGINE:-docker or podman}) answers: $(install_hint)"
 }
 

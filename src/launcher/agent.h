@@ -108,7 +108,8 @@ struct agent {
 
 	/* what the CLI says */
 	enum registry registry;
-	int64_t registry_at; /* monotonic: since when it says so */
+	int64_t registry_at;      /* monotonic: since when it says so */
+	int64_t registry_written; /* Unix ms, by the CLI: its statusUpdatedAt */
 	char waiting_for[64], version[32];
 	bool compacting;
 	char session[ULID_LEN + 1]; /* "" if none yet */
@@ -130,6 +131,7 @@ struct agent {
 				 since; 0 if not */
 	uint64_t screen_hash; /* of a pane that is watched for quiet */
 	int64_t typed_at;     /* monotonic: its last prompt, if no hooks tell of that */
+	bool person_typed;    /* ... and a person has typed there since */
 	int64_t draft_since;  /* monotonic: a half-typed line keeps messages waiting; 0:
 				 none */
 };
@@ -197,6 +199,8 @@ void agent_store_process(struct agent *a);
 
 /* observe.c: joins what the CLI's hooks, registry and screen say into one event */
 void agent_observe(struct agent *a, const char *source);
+/* What its entry in the CLI's registry says now, JSON; NULL: it has none. */
+void agent_registry(struct agent *a, const char *text);
 void agent_limit_over(struct agent *a); /* a dialog about it may still be open */
 void agent_watch_ready(
     struct agent *a); /* until its prompt shows, or its pane is quiet */

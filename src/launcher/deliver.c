@@ -301,6 +301,7 @@ terminal_is_proof(struct agent *a)
 	db_done(r);
 	turn_typed(a, ids, n, prompt != NULL ? prompt : "");
 	a->typed_at = mono_ms();
+	a->person_typed = false;
 	free(prompt);
 	deliver_proven(a);
 	agent_observe(a, "pane");

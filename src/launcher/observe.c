@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include "agent.h"
+#include "approval.h"
 #include "buf.h"
 #include "deliver.h"
 #include "driver.h"
 #include "hash.h"
+#include "json.h"
 #include "loop.h"
 #include "screen.h"
 #include "tmux.h"
@@ -76,6 +78,54 @@ agent_observe(struct agent *a, const char *source)
 		watch_for_interrupt(a);
 	else if (a->driver->hooks && a->quiet_timer != NULL)
 		timer_cancel(a->quiet_timer);
+}
+
+static enum registry
+registry_parse(const char *status)
+{
+	return strcmp(status, "idle") == 0      ? REG_IDLE
+	       : strcmp(status, "busy") == 0    ? REG_BUSY
+	       : strcmp(status, "waiting") == 0 ? REG_WAITING
+						: REG_NONE;
+}
+
+/* The shim sends the newest only: one that came and went shows in its time. */
+static void
+take_entry(struct agent *a, yyjson_val *root)
+{
+	enum registry before = a->registry;
+	int64_t written = json_int(root, "statusUpdatedAt", 0);
+
+	a->registry = registry_parse(json_str(root, "status", ""));
+	if (a->registry != before || written != a->registry_written) {
+		a->registry_at = mono_ms();
+		a->stale = false;
+	}
+	a->registry_written = written;
+	snprintf(a->waiting_for, sizeof(a->waiting_for), "%s",
+	    json_str(root, "waitingFor", ""));
+	snprintf(a->version, sizeof(a->version), "%s", json_str(root, "version", ""));
+}
+
+void
+agent_registry(struct agent *a, const char *text)
+{
+	const char *why;
+	yyjson_doc *doc = text != NULL ? json_parse(text, strlen(text), &why) : NULL;
+	enum registry before = a->registry;
+
+	if (text != NULL && doc == NULL)
+		return; /* written in place: the rest comes in a moment */
+	if (doc != NULL)
+		take_entry(a, yyjson_doc_get_root(doc));
+	else
+		a->registry = REG_NONE;
+	yyjson_doc_free(doc);
+	if (a->registry == REG_IDLE)
+		a->compacting = false; /* no hook tells that it was interrupted */
+	if (a->registry != REG_WAITING)
+		approval_no_dialog(a, before == REG_WAITING);
+	agent_observe(a, "registry");
 }
 
 /* Only the dialog that says what we have just done: wait for the limit to reset. */
@@ -193,26 +243,27 @@ now_quiet(struct agent *a, long history, long asked)
 		agent_event(a, AE_READY, "pane", NULL);
 }
 
-/* Has a person typed there since its turn's prompt was? */
-static bool
-person_was_there(const struct agent *a, const char *clients)
+/* Has a person typed there since its turn's prompt was? Asked at each look, for who
+ * typed may have left before the pane falls quiet. */
+static void
+look_for_person(struct agent *a, const char *clients)
 {
-	return a->turn[0] != '\0' &&
-	       deliver_person_quiet(a, clients) <= mono_ms() - a->typed_at;
+	a->person_typed |= a->turn[0] != '\0' &&
+			   deliver_person_quiet(a, clients) <= mono_ms() - a->typed_at;
 }
 
 /* The row where its prompt stands, for whoever types into it next: kept at the pane, so
  * that a launcher after us knows it. More after the same prompt is what a person typed
  * while the turn ran. */
 static void
-note_rest(struct agent *a, const char *before, const char *clients, const char *rows)
+note_rest(struct agent *a, const char *before, const char *rows)
 {
 	char *row = screen_last_row(rows);
 	struct buf line = BUF_INIT;
 	size_t n = strcspn(before, "\n");
 
 	if (n == 0 || strncmp(row, before, n) != 0 || row[n] == '\0' ||
-	    !person_was_there(a, clients)) {
+	    !a->person_typed) {
 		buf_addf(&line, "set-option -p -t %s @berth_rest ", a->pane);
 		tmux_quote(&line, row, strlen(row));
 		tmux_run(a->l->tmux, NULL, NULL, buf_str(&line));
@@ -238,11 +289,12 @@ quiet_looked(bool ok, char *text, void *arg)
 	h = hash_bytes(HASH_BEGIN, rows, strlen(rows));
 	h = hash_bytes(h, &history, sizeof(history));
 	*rows = '\0';
+	look_for_person(a, text);
 	if (h != a->screen_hash) {
 		a->screen_hash = h;
 		a->glyph_since = mono_ms();
 	} else if (mono_ms() - a->glyph_since >= agent_spec_int(a, "silence_ms", 3000)) {
-		note_rest(a, rest + strlen("\nrest "), text, rows + strlen("\n====\n"));
+		note_rest(a, rest + strlen("\nrest "), rows + strlen("\n====\n"));
 		now_quiet(a, history, asked);
 	}
 }

@@ -197,15 +197,25 @@ agent_terminal(struct agent *a)
 		agent_bring_up(a);
 }
 
+/* Nothing of it is to run, and nothing does. */
+static void
+ended_as_wished(struct agent *a)
+{
+	if (a->l->closing)
+		agent_event(a, AE_STOPPED, "process", "the appliance stopped");
+	else if (a->removed)
+		agent_event(a, AE_STOPPED, "process", "no longer in the configuration");
+	else
+		agent_event(a, a->want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person",
+		    "%s", a->stop_reason != NULL ? a->stop_reason : "stopped on request");
+}
+
 /* Nothing came of a start, and nothing should: who asked for that meanwhile could end no
  * process yet. */
 static void
 start_given_up(struct agent *a)
 {
-	agent_event(a, a->want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person", "%s",
-	    a->l->closing            ? "the appliance stopped"
-	    : a->stop_reason != NULL ? a->stop_reason
-				     : "stopped on request");
+	ended_as_wished(a);
 	if (a->l->closing)
 		launcher_closed(a->l);
 	else if (a->removed)
@@ -399,18 +409,13 @@ after_exit(struct agent *a)
 	char how[256];
 
 	how_it_ended(a, how, sizeof(how));
-	if (a->l->closing)
-		agent_event(a, AE_STOPPED, "process", "the appliance stopped");
-	else if (a->removed)
-		agent_event(a, AE_STOPPED, "process", "no longer in the configuration");
-	else if (a->restart_after_exit && a->want == WANT_RUN) {
+	if (a->l->closing || a->removed || a->want != WANT_RUN)
+		ended_as_wished(a);
+	else if (a->restart_after_exit) {
 		a->restart_after_exit = false;
 		agent_event(a, AE_STOPPED, "process", "restarting");
 		agent_event(a, AE_WANTED, "person", NULL);
-	} else if (a->want != WANT_RUN)
-		agent_event(a, a->want == WANT_HOLD ? AE_HOLD : AE_STOPPED, "person",
-		    "%s", a->stop_reason != NULL ? a->stop_reason : "stopped on request");
-	else if (a->state == AS_AUTH_FAILED) {
+	} else if (a->state == AS_AUTH_FAILED) {
 		agent_event(a, AE_HOLD, "process", "not logged in");
 	} else if (agent_waits_for_person(a)) {
 		agent_event(a, AE_HOLD, "process", AGENT_LIMIT_HOLD);

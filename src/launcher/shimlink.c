@@ -214,37 +214,8 @@ op_hook(struct ipc_req *req, yyjson_val *args, void *ctx)
 static void
 op_registry(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
-	struct agent *a = ctx;
-	const char *text = json_str(args, "text", NULL), *why;
-	yyjson_doc *doc = text != NULL ? json_parse(text, strlen(text), &why) : NULL;
-	const char *status =
-	    doc != NULL ? json_str(yyjson_doc_get_root(doc), "status", "") : "";
-	enum registry before = a->registry;
-
 	ipc_ok(req, NULL);
-	if (text != NULL && doc == NULL)
-		return; /* written in place: the rest comes in a moment */
-	a->registry = strcmp(status, "idle") == 0      ? REG_IDLE
-		      : strcmp(status, "busy") == 0    ? REG_BUSY
-		      : strcmp(status, "waiting") == 0 ? REG_WAITING
-						       : REG_NONE;
-	if (a->registry != before)
-		a->registry_at = mono_ms();
-	a->stale &= a->registry == before;
-	if (doc != NULL) {
-		yyjson_val *root = yyjson_doc_get_root(doc);
-
-		snprintf(a->waiting_for, sizeof(a->waiting_for), "%s",
-		    json_str(root, "waitingFor", ""));
-		snprintf(
-		    a->version, sizeof(a->version), "%s", json_str(root, "version", ""));
-	}
-	yyjson_doc_free(doc);
-	if (a->registry == REG_IDLE)
-		a->compacting = false; /* no hook tells that it was interrupted */
-	if (a->registry != REG_WAITING)
-		approval_no_dialog(a, before == REG_WAITING);
-	agent_observe(a, "registry");
+	agent_registry(ctx, json_str(args, "text", NULL));
 }
 
 static void

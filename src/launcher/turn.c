@@ -77,6 +77,8 @@ open_turn(struct agent *a, const char *origin, const char *prompt)
 	ulid_new(a->turn);
 	a->worked = a->registry == REG_BUSY || a->registry == REG_WAITING;
 	a->stale = false;
+	if (a->quiet_timer != NULL) /* it looks at the turn before */
+		timer_cancel(a->quiet_timer);
 	db_must_change(a->l->db, &row, ST_TURN_ADD,
 	    DB_ARGS(DB_T(a->turn), DB_T(db_host(a->l->db)), DB_T(a->name),
 		DB_T(a->session), DB_T(origin), DB_T(prompt), DB_I(wall_ms())));
@@ -430,8 +432,6 @@ next_queued(struct agent *a)
 	open_turn(a, "message", NULL);
 	a->worked = false;
 	a->stale = true;
-	if (a->quiet_timer != NULL)
-		timer_cancel(a->quiet_timer);
 	for (size_t i = 0; i < n; i++)
 		db_must(a->l->db, ST_MESSAGE_JOIN, DB_ARGS(DB_T(ids[i]), DB_T(a->turn)));
 }

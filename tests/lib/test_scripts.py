@@ -596,9 +596,24 @@ def test_an_engine_that_is_gone_is_said_and_can_be_forgotten(recipes):
     assert "apt-get" not in str(recipes.root.calls())
     ran = recipes.run("down", "--forget")
     assert ran.returncode == 1 and "what you chose is forgotten" in ran.stderr
+    assert "apt-get" not in str(recipes.root.calls())
     (recipes.engine_dir / "run").unlink()
     assert recipes.run("up").returncode == 0
     assert any(line.startswith("podman run ") and " -d " in line for line in recipes.root.calls())
+
+
+def test_an_engine_that_only_waits_is_no_reason_to_go_elsewhere(recipes):
+    recipes.root.stand_in("docker", f'. {recipes.root.path}/podman.sh')
+    assert recipes.run("up").returncode == 0
+    recipes.root.stand_in("docker", DOCKER)
+    recipes.root.stand_in("dockerd", "exit 1")
+    ran = recipes.run("doctor")
+    assert "docker is installed, its daemon isn't running; `./just up` would start it" in ran.stderr
+    assert "BERTH_ENGINE=" not in ran.stderr
+    recipes.root.stand_in("docker", 'case $1 in --version) echo "Docker version 28" ;; '
+                                    '*) echo "Permission denied" >&2; exit 1 ;; esac')
+    ran = recipes.run("in")
+    assert "add the user to the group docker" in ran.stderr and "BERTH_ENGINE=" not in ran.stderr
 
 
 def test_names_that_no_container_has_are_refused(recipes):

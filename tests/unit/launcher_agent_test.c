@@ -25,6 +25,8 @@ static struct command todo[1024];
 static size_t todo_count;
 static bool spawn_is_up;
 static int windows, pids, closed;
+static const char *view; /* of a pane whose program has no hooks */
+static char rest[64];    /* what was noted of it */
 
 /* Of the one agent: what it asked of others, and what of it lives. */
 static bool asked_listen, asked_start, asked_stop, killed, pane_registered;
@@ -56,6 +58,8 @@ watch_free(struct watch *w)
 static void
 tmux_ran(const char *line, tmux_cb *cb, void *arg)
 {
+	if (strstr(line, "@berth_rest ") != NULL)
+		snprintf(rest, sizeof(rest), "%s", strstr(line, "@berth_rest ") + 12);
 	if (cb == NULL)
 		return;
 	assert_true(todo_count < COUNT(todo));
@@ -194,12 +198,14 @@ turn_settle(struct agent *a, const char *cause)
 	a->turn[0] = '\0';
 }
 
+static int64_t person_quiet_ms;
+
 int64_t
 deliver_person_quiet(const struct agent *agent, const char *lines)
 {
 	(void)agent;
 	(void)lines;
-	return INT64_MAX;
+	return person_quiet_ms;
 }
 
 static int delivering_kicks;
@@ -246,8 +252,11 @@ driver_find(const char *name)
 	    .glyph = GLYPH,
 	    .settle_ms = 400,
 	    .runspec = no_runspec};
+	static const struct driver command = {.name = "command", .runspec = no_runspec};
 
-	return strcmp(name, "claude") == 0 ? &claude : NULL;
+	return strcmp(name, "claude") == 0    ? &claude
+	       : strcmp(name, "command") == 0 ? &command
+					      : NULL;
 }
 
 /* ---- one agent in it ---- */
@@ -273,6 +282,9 @@ setup(void **state)
 	tmux_is_up = spawn_is_up = true;
 	asked_listen = asked_start = asked_stop = killed = pane_registered = false;
 	todo_count = 0;
+	view = "2 0 1\n" GLYPH " ";
+	rest[0] = '\0';
+	person_quiet_ms = INT64_MAX;
 	windows = closed = delivering_kicks = 0;
 	pids = 5000;
 	a = NULL;
@@ -308,7 +320,7 @@ static void
 answer_tmux(void)
 {
 	struct command c;
-	char text[64];
+	char text[128];
 
 	if (todo_count == 0)
 		return;
@@ -320,7 +332,7 @@ answer_tmux(void)
 		windows++;
 		pane_registered = true; /* and tells spawn soon */
 	} else if (strncmp(c.line, "display-message", 15) == 0)
-		snprintf(text, sizeof(text), "2 0 1\n" GLYPH " ");
+		snprintf(text, sizeof(text), "%s", view);
 	if (c.cb != NULL)
 		c.cb(true, text, c.arg);
 	free(c.line);
@@ -862,6 +874,71 @@ an_interrupted_turn_ends(void **state)
 	world_pass(5000);
 	assert_string_not_equal(a->turn, "");
 	check();
+}
+
+/* The shim sends only the newest entry: idle, between two turns, may never be told. */
+static void
+a_busy_of_the_next_turn_counts_for_it(void **state)
+{
+	(void)state;
+	running();
+	ulid_new(a->turn);
+	a->stale = true;
+	a->worked = false;
+	agent_registry(a, "{\"status\":\"busy\",\"statusUpdatedAt\":5}");
+	assert_true(a->worked); /* it was idle before */
+	a->stale = true;
+	a->worked = false;
+	agent_registry(a, "{\"status\":\"busy\",\"statusUpdatedAt\":5}");
+	assert_false(a->worked); /* the same, told again */
+	agent_registry(a, "{\"status\":\"busy\",\"statusUpdatedAt\":6}");
+	assert_true(a->worked);
+	agent_registry(a, "{\"status\":");
+	assert_int_equal(a->registry, REG_BUSY);
+	agent_registry(a, NULL);
+	assert_int_equal(a->registry, REG_NONE);
+}
+
+/* A `command` agent whose prompt is "$", with a turn open. */
+static void
+busy_shell(void)
+{
+	view = "0 0\nrest $\n====\n$\n";
+	desire("{\"driver\":\"command\"}", "h1");
+	cooperate(6000);
+	assert_int_equal(a->state, AS_READY);
+	rest[0] = '\0';
+	ulid_new(a->turn);
+	a->typed_at = world_mono;
+	a->person_typed = false;
+	agent_observe(a, "pane");
+	agent_watch_ready(a);
+	view = "0 0\nrest $\n====\n$ ha\n";
+	cooperate(1000);
+}
+
+/* What a person typed while a turn ran is theirs, also after they left. */
+static void
+a_half_typed_line_is_no_prompt(void **state)
+{
+	(void)state;
+	busy_shell();
+	person_quiet_ms = 100;
+	cooperate(500);
+	person_quiet_ms = INT64_MAX; /* detached */
+	cooperate(6000);
+	assert_true(a->person_typed);
+	assert_string_equal(rest, "");
+}
+
+static void
+a_longer_prompt_where_nobody_was_is_one(void **state)
+{
+	(void)state;
+	busy_shell();
+	cooperate(6000);
+	assert_false(a->person_typed);
+	assert_string_equal(rest, "$ ha");
 }
 
 /* Idle is not logged in: its messages would all be burnt. */
@@ -1477,6 +1554,9 @@ main(void)
 	    TEST(closing_down_brings_nothing_up),
 	    TEST(states_follow_what_is_seen),
 	    TEST(an_interrupted_turn_ends),
+	    TEST(a_busy_of_the_next_turn_counts_for_it),
+	    TEST(a_half_typed_line_is_no_prompt),
+	    TEST(a_longer_prompt_where_nobody_was_is_one),
 	    TEST(who_is_not_logged_in_stays_so),
 	    TEST(a_limit_lasts_until_its_time),
 	    TEST(a_limit_waits_for_a_person_where_that_is_said),

@@ -362,6 +362,13 @@ a_cut_turn_is_gone_on_with(void **state)
 	check();
 }
 
+static void
+never(void *arg)
+{
+	(void)arg;
+	fail();
+}
+
 /* A person pressed Esc and typed the next prompt at once, before anybody could tell that
  * the turn was over. */
 static void
@@ -376,10 +383,15 @@ the_next_prompt_ends_an_interrupted_turn(void **state)
 	a->registry_at = mono_ms();
 	turn_prompt(a, "what the registry is too late for", "hook");
 	assert_state(id, "delivered");
+	a->quiet_timer = timer_new(NULL, never, NULL);
+	timer_in(a->quiet_timer, 2000);
 	world_pass(1500);
 	turn_prompt(a, "a person's own", "hook");
 	assert_state(id, "unanswered");
 	assert_string_not_equal(a->turn, "");
+	assert_false(timer_armed(a->quiet_timer)); /* it looked at the first turn */
+	timer_free(a->quiet_timer);
+	a->quiet_timer = NULL;
 	turn_finish(a, TURN_ANSWERED, "to the person", NULL, 0);
 	assert_state(id, "unanswered");
 	check();
