@@ -6,10 +6,10 @@ _list:
 
 # --- the appliance
 
-# Build if needed and start; AGENTS=claude, BERTH_PROJECTS=/a/folder
+# Build if needed and start; AGENTS=claude, BERTH_PROJECTS=/a/folder; --help has all
 [no-exit-message]
-up:
-    @scripts/up
+up *args:
+    @scripts/up "$@"
 
 # Stop it and remove the container; the volumes and what you chose stay (--forget: not the choices)
 [no-exit-message]

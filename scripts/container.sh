@@ -18,6 +18,17 @@ ours_or_none() {
 		die "there is a container $name that ./just up didn't make (of $(of_container '{{.Config.Image}}')): give this one another name (BERTH_NAME=other ./just up), or stop and remove that one where it was started ($ENGINE rm -f $name, compose, systemd): a volume $name-data stays, and up goes on with it"
 }
 
+# Of two people with one engine, each has choices of their own: who didn't start it would replace it with another,
+# or take it away unseen. Choices that are gone are nobody's.
+mine() {
+	theirs=$(label berth.state)
+	# shellcheck disable=SC2154 # lib.sh's
+	case $theirs in '' | "$state") return ;; esac
+	if [ -e "$theirs/$name" ] || { [ "$(id -u)" != 0 ] && [ ! -x "${theirs%/*}" ]; }; then
+		die "$name was started with the choices in $theirs: BERTH_STATE=$theirs before the command acts on it, BERTH_NAME=other begins one of your own"
+	fi
+}
+
 # The status is what berth's own is where its launcher is not there.
 must_run() {
 	[ "$(of_container '{{.State.Running}}')" = true ] || {

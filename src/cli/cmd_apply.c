@@ -21,6 +21,18 @@ print_list(const struct cli *cli, yyjson_val *list)
 	return yyjson_arr_size(list);
 }
 
+static void
+print_warnings(const struct cli *cli, yyjson_val *warnings)
+{
+	yyjson_val *row;
+	size_t i, max;
+
+	yyjson_arr_foreach(warnings, i, max, row)
+	{
+		cli_note(cli, "%s", json_str(row, "text", "?"));
+	}
+}
+
 static int
 report(const struct cli *cli, yyjson_val *answer)
 {
@@ -34,6 +46,7 @@ report(const struct cli *cli, yyjson_val *answer)
 		json_add_bool(doc, "good", good);
 		json_add_val(doc, "changes", changes);
 		json_add_val(doc, "errors", errors);
+		json_add_val(doc, "warnings", json_get(answer, "warnings"));
 		out_json(&out, doc);
 		return good ? CLI_OK : CLI_NO;
 	}
@@ -45,6 +58,7 @@ report(const struct cli *cli, yyjson_val *answer)
 	}
 	if (print_list(cli, changes) == 0)
 		out_puts(&out, "nothing to change\n");
+	print_warnings(cli, json_get(answer, "warnings"));
 	return CLI_OK;
 }
 

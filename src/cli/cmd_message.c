@@ -107,7 +107,12 @@ print_message(struct out *o, struct launcher *l, yyjson_val *m)
 	fact(o, "proof", json_str(m, "proof", NULL));
 	if (attempts > 1)
 		out_printf(o, "tried       %d times\n", (int)attempts);
+	if (json_int(m, "together", 0) > 0)
+		out_printf(o, "together    with %d more in its turn\n",
+		    (int)json_int(m, "together", 0));
 	fact(o, "continues", json_str(m, "parent", NULL));
+	fact(o, "cut, then", json_str(m, "continued_by", NULL));
+	fact(o, "sent again", json_str(m, "retried_as", NULL));
 	block(o, "text", json_str(m, "text", NULL));
 	block(o, "answer", json_str(m, "answer", NULL));
 }
@@ -218,7 +223,8 @@ const struct command cmd_retry = {
     .brief = "send a message that went wrong again",
     .help = "Queues a new message with the same text, for one that is failed, expired, "
 	    "unanswered, interrupted, "
-	    "indeterminate or cancelled. berth itself never sends a message twice; "
+	    "indeterminate or cancelled, and was not sent again before. berth itself "
+	    "never sends a message twice; "
 	    "whether to is yours to "
 	    "decide: an indeterminate one may have arrived. An interrupted one can't be "
 	    "retried while another message asks "

@@ -13,7 +13,13 @@
 	"BERTH__*,\n# and ./just doctor may print flags that the engine needs here: "    \
 	"they aren't in here.\n"
 
+/* It frees the name for what is started instead. */
+#define FIRST_DOWN                                                                       \
+	"BERTH_NAME=@NAME@ ./just down     # where `./just up` made it; its volumes "    \
+	"stay"
+
 static const char *const podman_user_then[] = {
+    FIRST_DOWN,
     "systemctl --user daemon-reload",
     "systemctl --user start @NAME@",
     "loginctl enable-linger            # so that it starts without anybody logging in",
@@ -21,6 +27,7 @@ static const char *const podman_user_then[] = {
 };
 
 static const char *const podman_root_then[] = {
+    FIRST_DOWN,
     "systemctl daemon-reload",
     "systemctl start @NAME@",
     NULL,
@@ -65,6 +72,8 @@ static const char *const docker_then[] = {
 };
 
 static const char docker_text[] = WHAT_IS_MISSING
+    "# " FIRST_DOWN "\n"
+    "# The variables without a value are those of the shell that runs this.\n"
     "docker run -d --name @NAME@ --hostname @NAME@ --restart unless-stopped "
     "--stop-timeout 60 \\\n"
     "    -e PUID=@UID@ -e PGID=@GID@ -e TZ -e ANTHROPIC_API_KEY -e "
@@ -75,13 +84,18 @@ static const char docker_text[] = WHAT_IS_MISSING
     "    --log-driver json-file --log-opt max-size=10m @IMAGE@\n";
 
 static const char *const compose_then[] = {
-    "docker compose up -d              # or: podman-compose up -d",
+    FIRST_DOWN,
+    "docker compose -p @NAME@ up -d    # or docker-compose, podman-compose",
     "systemctl enable --now docker     # the engine starts it again after a boot",
     NULL,
 };
 
 static const char compose_text[] =
-    "# berth by Docker Compose.\n" WHAT_IS_MISSING "services:\n"
+    "# berth by Docker Compose.\n" WHAT_IS_MISSING
+    "# For a read-only root and few capabilities: -f compose.yaml -f "
+    "compose/hardened.yml of the checkout.\n"
+    "version: \"2.4\"\n"
+    "services:\n"
     "  berth:\n"
     "    image: @IMAGE@\n"
     "    container_name: @NAME@\n"
@@ -96,7 +110,7 @@ static const char compose_text[] =
     "      - BERTH_NAME=@NAME@\n"
     "      - BERTH_IMAGE=@IMAGE@\n"
     "      - BERTH_PROJECTS=@PROJECTS@\n"
-    "      # Handed on when set\n"
+    "      # Handed on when set, best in a file .env beside this one, mode 600\n"
     "      - ANTHROPIC_API_KEY\n"
     "      - CLAUDE_CODE_OAUTH_TOKEN\n"
     "      - ANTHROPIC_BASE_URL\n"
@@ -119,6 +133,7 @@ static const char compose_text[] =
     "@VOLUME@";
 
 static const char *const systemd_then[] = {
+    FIRST_DOWN,
     "systemctl daemon-reload",
     "systemctl enable --now @NAME@",
     NULL,
@@ -133,7 +148,8 @@ static const char systemd_text[] =
     "Wants=network-online.target\n"
     "\n"
     "[Service]\n"
-    "ExecStartPre=-/usr/bin/docker rm -f @NAME@\n"
+    "ExecStartPre=-/usr/bin/docker stop -t 60 @NAME@\n"
+    "ExecStartPre=-/usr/bin/docker rm @NAME@\n"
     "ExecStart=/usr/bin/docker run --rm --name @NAME@ --hostname @NAME@ --stop-timeout "
     "60 --log-opt max-size=10m --log-opt max-file=3 "
     "-e PUID=@UID@ -e PGID=@GID@ -e TZ -e ANTHROPIC_API_KEY -e CLAUDE_CODE_OAUTH_TOKEN "

@@ -172,8 +172,8 @@ turn_print(struct out *o, yyjson_val *turn, int parts, int64_t now)
 	out_puts(o, "\n");
 	if (whole)
 		print_prompt(o, &text);
-	if ((parts & TURN_ANSWER) && *answer != '\0')
-		out_text(o, answer, 2);
+	if (parts & TURN_ANSWER)
+		out_text(o, *answer != '\0' ? answer : json_str(turn, "reason", ""), 2);
 	out_puts(o, "\n");
 	buf_free(&text);
 	buf_free(&who);

@@ -108,23 +108,31 @@ ask_queue(struct waiting *w)
 /* ---- lines ---- */
 
 /* What the agent came to while it worked on the message, or before it could. */
-static void
+static int
 on_agent(struct waiting *w, yyjson_val *event)
 {
 	const char *state = json_str(event, "new", ""), *until = agents_until(state);
+	char *hint;
 
 	if (strcmp(json_str(event, "id", ""), w->agent) != 0 || until == NULL)
-		return;
+		return CLI_OK;
 	progress_clear(w);
-	cli_note(w->cli, "%s is %s: it goes on when %s", w->agent, state, until);
+	if (strcmp(json_str(event, "cause", ""), "the appliance stopped") != 0) {
+		cli_note(w->cli, "%s is %s: it goes on when %s", w->agent, state, until);
+		return CLI_OK;
+	}
+	hint = xasprintf("the message stays: `berth wait %s` when it is up again", w->id);
+	cli_fail(w->cli, CLI_UNCERTAIN, "stopping", hint, "the appliance is stopping");
+	free(hint);
+	return CLI_UNCERTAIN;
 }
 
-static void
+static int
 on_event(struct waiting *w, yyjson_val *event)
 {
 	if (strcmp(json_str(event, "entity", ""), "agent") == 0)
-		on_agent(w, event);
-	else if (strcmp(json_str(event, "id", ""), w->id) == 0) {
+		return on_agent(w, event);
+	if (strcmp(json_str(event, "id", ""), w->id) == 0) {
 		free(w->state);
 		w->state = xstrdup(json_str(event, "new", "?"));
 	} else if (w->progress && strcmp(w->state, "queued") == 0 && w->before != 0) {
@@ -134,6 +142,7 @@ on_event(struct waiting *w, yyjson_val *event)
 		else
 			w->stale = true;
 	}
+	return CLI_OK;
 }
 
 static void
@@ -159,7 +168,7 @@ on_line(struct waiting *w, int64_t number, yyjson_doc *line)
 			return CLI_OK;
 		}
 	} else if (number == w->events && json_get(root, "event") != NULL) {
-		on_event(w, json_get(root, "event"));
+		status = on_event(w, json_get(root, "event"));
 	} else if (number == w->queue) {
 		on_queue(w, root);
 	}
@@ -278,6 +287,15 @@ print_answer(const struct waiting *w, const char *answer)
 	buf_free(&clean);
 }
 
+static void
+note_together(const struct waiting *w, int64_t others)
+{
+	if (others > 0)
+		cli_note(w->cli,
+		    "%s answered %lld message%s that had waited together with this one",
+		    w->agent, (long long)others, others == 1 ? "" : "s");
+}
+
 static int
 report(const struct waiting *w)
 {
@@ -293,6 +311,7 @@ report(const struct waiting *w)
 		out_json(&out, doc);
 	} else if (answered) {
 		print_answer(w, json_str(root, "answer", ""));
+		note_together(w, json_int(message, "together", 0));
 	}
 	return answered ? CLI_OK : report_no_answer(w, message);
 }

@@ -92,6 +92,7 @@ struct agent {
 	bool tmux_died;
 	int exit_status, exit_signal;
 	char *exit_error;
+	bool not_begun; /* its last start failed before there was anything to look at */
 	int64_t crashes, restarts;
 	int failed_resumes; /* in a row: ended before it was ready, asked to resume */
 	char *folder_why, *folder_hint; /* it can't write where it works; NULL: it can */
@@ -111,6 +112,8 @@ struct agent {
 	int64_t registry_at;      /* monotonic: since when it says so */
 	int64_t registry_written; /* Unix ms, by the CLI: its statusUpdatedAt */
 	char waiting_for[64], version[32];
+	char mode[24]; /* what it asks leave for, in its own words; "" if it said nothing
+			*/
 	bool compacting;
 	char session[ULID_LEN + 1]; /* "" if none yet */
 	char driver_id[64];

@@ -209,7 +209,7 @@ begin_without_process(struct agent *a, bool known)
 		    "nothing of it runs any more");
 	if (a->want == WANT_RUN && a->state == AS_STOPPED)
 		agent_event(a, AE_WANTED, "process",
-		    known ? "resumed after a restart" : "first start");
+		    known ? "started again after a restart" : "first start");
 }
 
 static void

@@ -407,10 +407,12 @@ whole_text(struct agent *a, const char *text, const char *root)
 	return all;
 }
 
-/* What failed before goes alone, so that it takes no others with it. */
+/* What failed before goes alone, so that it takes no others with it; and what goes on
+ * with a cut message goes without new ones, whose answer would stand for its own. */
 static void
 gather(struct agent *a, struct claim *c)
 {
+	bool going_on = false;
 	bool together = strcmp(agent_spec_str(a, "batch", "together"), "together") == 0;
 	struct db_rows *r = db_query(a->l->db, ST_MESSAGE_NEXT,
 	    DB_ARGS(DB_T(a->name), DB_I(wall_ms()),
@@ -425,8 +427,10 @@ gather(struct agent *a, struct claim *c)
 		    .text = text,
 		    .at = db_int(r, 5)};
 
-		if (c->count > 0 &&
-		    (c->prompt.len + strlen(text) > BATCH_BYTES || db_int(r, 6) > 0)) {
+		if (c->count == 0)
+			going_on = !db_is_null(r, 7);
+		else if (c->prompt.len + strlen(text) > BATCH_BYTES || db_int(r, 6) > 0 ||
+			 going_on == db_is_null(r, 7)) {
 			free(text);
 			break;
 		}

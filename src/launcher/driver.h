@@ -25,6 +25,10 @@ struct driver {
 	int shown_ms; /* how often to look whether its editor shows the paste, to submit
 			 it then; gap_ms is for when it can't be seen. 0: don't look */
 	const char *home; /* its directory under HOME */
+	/* The permission mode it is started with, as its hooks name it; NULL: it has
+	 * none.
+	 */
+	const char *(*mode)(const struct agent *a);
 	/* Fills what `run` answers (docs/protocols.md). false with *why if it can't be
 	 * started. */
 	bool (*runspec)(struct agent *a, yyjson_mut_doc *doc, const char **why);

@@ -257,5 +257,6 @@ const struct driver driver_claude = {
     .gap_ms = 2000,
     .shown_ms = 20, /* a submit that 2.1.197 reads with the paste costs the paste */
     .home = ".claude",
+    .mode = permission_mode,
     .runspec = runspec,
 };

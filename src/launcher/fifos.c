@@ -77,7 +77,8 @@ struct parsed {
 	const char *text, *agent, *sender, *thread;
 };
 
-/* A JSON object with "content" is a message; everything else is its own text. */
+/* A JSON object with "content" is a message (text NULL: that is no string); everything
+ * else is its own text. */
 static void
 parse_line(const char *line, struct parsed *p)
 {
@@ -88,7 +89,7 @@ parse_line(const char *line, struct parsed *p)
 	if (line[0] != '{' || (p->doc = json_parse(line, strlen(line), &why)) == NULL)
 		return;
 	root = yyjson_doc_get_root(p->doc);
-	if (json_str(root, "content", NULL) == NULL)
+	if (json_get(root, "content") == NULL)
 		return;
 	meta = json_get(root, "meta");
 	p->text = json_str(root, "content", NULL);
@@ -98,14 +99,12 @@ parse_line(const char *line, struct parsed *p)
 }
 
 static void
-refuse(struct fifo *f, const char *why)
+refuse(struct launcher *l, const char *fifo, const char *why)
 {
-	struct launcher *l = f->all->l;
-
-	log_warnx("fifo=%s line refused: %s", f->name, why);
+	log_warnx("fifo=%s line refused: %s", fifo, why);
 	l->refused_at = wall_ms();
-	snprintf(l->refused, sizeof(l->refused), "%s: %s", f->name, why);
-	store_event(l->db, "fifo", f->name, "refused", why, NULL);
+	snprintf(l->refused, sizeof(l->refused), "%s: %s", fifo, why);
+	store_event(l->db, "fifo", fifo, "refused", why, NULL);
 	launcher_changed(l);
 }
 
@@ -121,7 +120,7 @@ refuse_addressee(struct fifo *f, const struct parsed *p, const char *line)
 		? ", as {\"agent\":\"...\",\"content\":\"...\"}"
 		: "");
 
-	refuse(f, why);
+	refuse(f->all->l, f->name, why);
 	free(why);
 	free(unknown);
 }
@@ -177,7 +176,9 @@ accept_line(struct fifo *f, const char *line)
 		return true;
 	parse_line(line, &p);
 	a = addressee_find(f->all->l, p.agent);
-	if (a == NULL)
+	if (p.text == NULL)
+		refuse(f->all->l, f->name, "its \"content\" is no string");
+	else if (a == NULL)
 		refuse_addressee(f, &p, line);
 	else
 		done = queue_line(f, a, &p);
@@ -208,7 +209,7 @@ take_line(struct fifo *f, const char *line, size_t len)
 {
 	if (memchr(line, '\0', len) == NULL)
 		return accept_line(f, line);
-	refuse(f, "it holds a NUL byte");
+	refuse(f->all->l, f->name, "it holds a NUL byte");
 	return true;
 }
 
@@ -224,7 +225,7 @@ take_lines(struct fifo *f, char *data, size_t len, enum reach reach)
 		size_t size = end != NULL ? (size_t)(end - line) + 1 : len - done;
 
 		if (end == NULL && !f->skipping && reach == FULL && done == 0) {
-			refuse(f, "it is longer than the pipe");
+			refuse(f->all->l, f->name, "it is longer than the pipe");
 			f->skipping = true;
 		} else if (end == NULL && !f->skipping && reach != AT_END)
 			break;
@@ -392,6 +393,10 @@ fifo_open(struct fifos *all, const char *name)
 		return;
 	f = find(all, name);
 	snprintf(path, sizeof(path), RUN_DIR "/%s", name);
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		refuse(all->l, name,
+		    "it is a file, and what is written there reaches "
+		    "nobody: remove it, then mkfifo");
 	fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	if (fd == -1 || fstat(fd, &st) == -1 || !S_ISFIFO(st.st_mode) ||
 	    (f != NULL && f->inode == st.st_ino)) {

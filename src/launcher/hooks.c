@@ -206,6 +206,9 @@ hooks_apply(struct agent *a, const struct hook *h)
 {
 	const char *event = json_str(h->json, "hook_event_name", "");
 
+	if (!h->old)
+		snprintf(a->mode, sizeof(a->mode), "%s",
+		    json_str(h->json, "permission_mode", a->mode));
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(table[i].event, event) == 0)
 			table[i].apply(a, h);

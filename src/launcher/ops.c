@@ -181,8 +181,7 @@ op_cancel(struct ipc_req *req, yyjson_val *args, void *ctx)
 	struct launcher *l = ctx;
 	const char *id = json_str(args, "message", "");
 	char *state = message_column(l, id, 6);
-	struct message_change c = {
-	    .reason = "cancelled", .cause = "a person cancelled it"};
+	struct message_change c = {.cause = "a person cancelled it"};
 	yyjson_mut_doc *doc;
 
 	if (state == NULL)
@@ -248,9 +247,27 @@ refuse_continued(
 	return true;
 }
 
+/* true, answered: it was sent again before, and who asks may not know. */
+static bool
+refuse_retried(struct ipc_req *req, struct launcher *l, const char *old)
+{
+	char *again = message_column(l, old, 19), *state;
+	bool is = again != NULL && again[0] != '\0';
+
+	if (is) {
+		state = message_column(l, again, 6);
+		ipc_error(req, "too-late", "message %s was sent again as %s (%s)%s", old,
+		    again, state, may_retry(state) ? ": retry that one" : "");
+		free(state);
+	}
+	free(again);
+	return is;
+}
+
 static void
 op_retry(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
+	char key[sizeof(RETRY_KEY) + ULID_LEN];
 	struct launcher *l = ctx;
 	const char *old = json_str(args, "message", "");
 	char *column[8] = {0};
@@ -267,8 +284,11 @@ op_retry(struct ipc_req *req, yyjson_val *args, void *ctx)
 		    column[6]);
 	else if (a == NULL)
 		no_such_agent(req, l, column[1]);
-	else if (!refuse_continued(req, l, old, a->name)) {
-		m = (struct message_new){.channel = column[2],
+	else if (!refuse_retried(req, l, old) &&
+		 !refuse_continued(req, l, old, a->name)) {
+		snprintf(key, sizeof(key), RETRY_KEY "%s", old);
+		m = (struct message_new){.dedupe = key,
+		    .channel = column[2],
 		    .thread = column[3],
 		    .sender = column[4],
 		    .text = column[5]};

@@ -136,7 +136,8 @@ message_row(struct db_rows *r)
 	    {"reason", false}, {"proof", false}, {"attempts", true}, {"created_at", true},
 	    {"delivering_at", true}, {"delivered_at", true}, {"ended_at", true},
 	    {"not_before", true}, {"expires_at", true}, {"turn", false},
-	    {"parent", false}, {"answer", false}};
+	    {"parent", false}, {"answer", false}, {"retried_as", false},
+	    {"continued_by", false}, {"together", true}};
 	yyjson_mut_doc *doc = json_object();
 
 	for (int i = 0; i < (int)(sizeof(columns) / sizeof(columns[0])); i++) {
@@ -243,6 +244,7 @@ turn_row(struct launcher *l, struct db_rows *r)
 	tokens = yyjson_mut_obj_add_obj(doc, yyjson_mut_doc_get_root(doc), "tokens");
 	for (int i = 0; i < 4; i++)
 		yyjson_mut_obj_add_int(doc, tokens, kinds[i], db_int(r, 9 + i));
+	json_add_str(doc, "reason", db_text(r, 13));
 	add_turn_messages(doc, l, db_text(r, 0));
 	return doc;
 }
@@ -317,6 +319,18 @@ agent_problem(
 	    p->doc, problem(p, what, a->reason, a->state_at, hint), "agent", a->name);
 }
 
+static const char *
+agent_hint(const struct agent *a, const char *usual)
+{
+	if (agent_waits_for_person(a))
+		return "berth start when it may go on";
+	if (a->not_begun && a->state == AS_HELD)
+		return "mend that, then berth start";
+	if (a->not_begun && a->state == AS_CRASHED)
+		return "mend that: it is tried again by itself, a few times";
+	return usual;
+}
+
 /* Worst first: who needs a person, who can't go on for a while, who only waits. */
 static void
 agents_problems(struct problems *p, struct launcher *l)
@@ -327,8 +341,8 @@ agents_problems(struct problems *p, struct launcher *l)
 		const char *how, *hint;
 	} rows[] = {
 	    {AS_AUTH_FAILED, 0, "is auth-failed",
-		"log in: berth attach, then /login; or give it a key "
-		"(secrets in berth.toml)"},
+		"log in: berth attach, then /login; or give it a key (secrets in "
+		"berth.toml); where its key is good again: berth start"},
 	    {AS_HELD, 0, "is held",
 		"see berth log and berth attach; berth start when it is mended"},
 	    {AS_CRASHED, 0, "is crashed", "it is started again by itself"},
@@ -344,10 +358,8 @@ agents_problems(struct problems *p, struct launcher *l)
 		list_each (a, &l->agents, link) {
 			if (a->state == rows[i].state && !a->removed &&
 			    wall_ms() - a->state_at >= rows[i].after_ms)
-				agent_problem(p, a, rows[i].how,
-				    agent_waits_for_person(a)
-					? "berth start when it may go on"
-					: rows[i].hint);
+				agent_problem(
+				    p, a, rows[i].how, agent_hint(a, rows[i].hint));
 		}
 }
 
@@ -376,23 +388,64 @@ add_out_of_reach(struct problems *p, struct launcher *l)
 	}
 }
 
+static void
+agent_note(struct problems *p, const struct agent *a, const char *what, const char *why,
+    const char *hint)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "agent %s %s", a->name, what);
+	yyjson_mut_obj_add_strcpy(
+	    p->doc, problem(p, text, why, 0, hint), "agent", a->name);
+}
+
+/* A person chose another one at its terminal: it asks for less, or for more. */
+static void
+note_mode(struct problems *p, const struct agent *a)
+{
+	const char *usual = a->driver->mode != NULL ? a->driver->mode(a) : NULL;
+	char what[64];
+
+	if (usual == NULL || a->mode[0] == '\0' || strcmp(a->mode, usual) == 0)
+		return;
+	snprintf(what, sizeof(what), "is in permission mode %s", a->mode);
+	agent_note(p, a, what, "somebody chose that at its terminal",
+	    "berth restart brings back what berth.toml says");
+}
+
+static void
+note_waiting(struct problems *p, const struct agent *a)
+{
+	int64_t waiting;
+	char what[64];
+
+	if (a->state != AS_STOPPED || a->want != WANT_STOP)
+		return;
+	waiting = db_one_int(a->l->db, ST_MESSAGE_WAITING, DB_ARGS(DB_T(a->name)), 0);
+	if (waiting == 0)
+		return;
+	snprintf(what, sizeof(what), "is stopped, and %lld message%s for it",
+	    (long long)waiting, waiting == 1 ? " waits" : "s wait");
+	agent_note(p, a, what, NULL, "berth start");
+}
+
 /* What is no problem if it is meant so. */
 static void
 add_notes(struct problems *p, struct launcher *l)
 {
 	struct agent *a;
-	char what[128];
 
 	if (l->refused_at != 0 && wall_ms() - l->refused_at < REFUSED_SAID_MS)
 		problem(p, "a line of a FIFO reached nobody", l->refused, l->refused_at,
 		    "whoever wrote it wasn't told; berth events has them all");
 	list_each (a, &l->agents, link) {
-		if (a->folder_why == NULL || a->removed)
+		if (a->removed)
 			continue;
-		snprintf(
-		    what, sizeof(what), "agent %s can't write to its folder", a->name);
-		yyjson_mut_obj_add_strcpy(p->doc,
-		    problem(p, what, a->folder_why, 0, a->folder_hint), "agent", a->name);
+		if (a->folder_why != NULL)
+			agent_note(p, a, "can't write to its folder", a->folder_why,
+			    a->folder_hint);
+		note_mode(p, a);
+		note_waiting(p, a);
 	}
 }
 
@@ -463,6 +516,29 @@ config_problem(struct problems *p, yyjson_val *state)
 	buf_free(&why);
 }
 
+/* What is amiss with an agent's part of it. */
+static void
+warnings_problems(struct problems *p, yyjson_val *state)
+{
+	yyjson_val *row;
+	size_t i, max;
+	char what[128];
+
+	yyjson_arr_foreach(json_get(state, "warnings"), i, max, row)
+	{
+		const char *agent = json_str(row, "agent", "?"),
+			   *how = json_str(row, "what", NULL);
+
+		if (how == NULL)
+			continue;
+		snprintf(what, sizeof(what), "agent %.60s %.60s", agent, how);
+		yyjson_mut_obj_add_strcpy(p->doc,
+		    problem(p, what, json_str(row, "text", ""), 0,
+			"put it there, then berth apply"),
+		    "agent", agent);
+	}
+}
+
 static void
 add_config(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 {
@@ -475,6 +551,7 @@ add_config(yyjson_mut_doc *doc, struct launcher *l, struct problems *p)
 		json_add_val(doc, "config", root);
 	if (!json_bool(root, "ok", true))
 		config_problem(p, root);
+	warnings_problems(p, root);
 	yyjson_doc_free(state);
 }
 

@@ -477,6 +477,7 @@ agent_exited(struct agent *a)
 	a->shim_pid = a->agent_pid = 0;
 	a->shim_start = 0;
 	a->registry = REG_NONE;
+	a->mode[0] = '\0';
 	a->compacting = false;
 	folder_forget(a);
 	approval_withdraw(a, INT64_MAX, "its process ended");
@@ -489,6 +490,7 @@ agent_exited(struct agent *a)
 		a->unsettled = true;
 	forget_lost_conversation(a);
 	agent_take_next(a);
+	a->not_begun = a->exit_error != NULL;
 	after_exit(a);
 	free(a->exit_error);
 	a->exit_error = NULL;

@@ -12,13 +12,18 @@
 	"m.not_before, "                                                                 \
 	"m.expires_at, m.turn, m.parent, "                                               \
 	"(SELECT o.text FROM outbox o WHERE o.message = m.id AND o.kind = 'answer' "     \
-	"LIMIT 1)"
+	"LIMIT 1), "                                                                     \
+	"(SELECT r.id FROM messages r WHERE r.dedupe = '" RETRY_KEY "' || m.id), "       \
+	"(SELECT max(c.id) FROM messages c WHERE c.parent = m.id), "                     \
+	"(SELECT count(*) FROM messages t WHERE t.turn = m.turn AND t.id <> m.id)"
 
 #define TURN_COLUMNS                                                                     \
 	"id, agent, (SELECT driver_id FROM sessions s WHERE s.id = session), "           \
 	"started_at, "                                                                   \
 	"ended_at, ended_how, origin, prompt, answer, "                                  \
-	"tokens_in, tokens_out, cache_read, cache_write"
+	"tokens_in, tokens_out, cache_read, cache_write, "                               \
+	"(SELECT m.reason FROM messages m WHERE m.turn = turns.id AND m.reason IS NOT "  \
+	"NULL LIMIT 1)"
 
 static const char *const statements[ST_COUNT] = {
     [ST_SETTING] = "SELECT value FROM settings WHERE key = ?1",

@@ -9,6 +9,9 @@
 #include <stdint.h>
 #include "db.h"
 
+/* A message that is sent again is the one with this dedupe key and its id. */
+#define RETRY_KEY "retry:"
+
 enum statement {
 	/* settings and agents */
 	ST_SETTING,

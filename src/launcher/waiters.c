@@ -291,6 +291,7 @@ answer_applied(struct waiters *ws)
 		json_add_bool(answer, "good", json_bool(root, "ok", false));
 		json_add_val(answer, "changes", json_get(root, "changes"));
 		json_add_val(answer, "errors", json_get(root, "errors"));
+		json_add_val(answer, "warnings", json_get(root, "warnings"));
 		ipc_ok(w->req, answer);
 		waiter_free(w);
 	}

@@ -7,6 +7,7 @@
  */
 #include "apply.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -20,6 +21,7 @@
 #include "secrets.h"
 #include "spec.h"
 #include "users.h"
+#include "warn.h"
 #include "xmalloc.h"
 
 /* The shim's two are only made: an agent that runs as its former user still needs them,
@@ -63,16 +65,35 @@ lock(void)
 	return fd;
 }
 
-static struct agent_spec *
-prepare(const struct config *c, char *const *env, size_t count)
+/* It can come later; until then the agent doesn't start, and says so. */
+static void
+check_folder(const struct config *c, const char *agent, yyjson_mut_doc *doc,
+    yyjson_mut_val *warnings)
 {
+	const char *cwd = config_str(c, "agents.%s.cwd", agent);
+	char *why;
+
+	if (cwd == NULL || cwd[0] == '\0' || access(cwd, F_OK) == 0 || errno != ENOENT)
+		return;
+	why = xasprintf("%s isn't there (yet)", cwd);
+	warn_agent(
+	    doc, warnings, agent, NULL, config_where(c, "agents.%s.cwd", agent), why);
+	free(why);
+}
+
+static struct agent_spec *
+prepare(const struct config *c, char *const *env, size_t count, yyjson_mut_doc *doc)
+{
+	yyjson_mut_val *warnings =
+	    yyjson_mut_obj_add_arr(doc, yyjson_mut_doc_get_root(doc), "warnings");
 	struct agent_spec *specs = xcalloc(count + 1, sizeof(*specs));
 
 	for (size_t i = 0; i < count; i++) {
 		const char *name = config_name_at(c, i, "agents");
 		struct agent_spec *s = &specs[i];
 
-		spec_make(c, name, env, secrets_grant(c, name, env), s);
+		spec_make(c, name, env, secrets_grant(c, name, env, doc, warnings), s);
+		check_folder(c, name, doc, warnings);
 		users_know(env, s->uid, s->gid);
 		make_dirs(name, s, users_gid(s->uid, env));
 	}
@@ -85,7 +106,7 @@ apply_config(struct db *db, const struct config *c, char *const *env, yyjson_mut
 {
 	size_t count = config_count(c, "agents");
 	int locked = lock();
-	struct agent_spec *specs = prepare(c, env, count);
+	struct agent_spec *specs = prepare(c, env, count, doc);
 
 	rows_begin(db, c);
 	for (size_t i = 0; i < count; i++)

@@ -14,15 +14,30 @@
 #include "paths.h"
 #include "secrets.h"
 #include "users.h"
+#include "warn.h"
 #include "xmalloc.h"
 
 enum { SECRET_MAX = 64 << 10 };
 
-static bool
-read_value(const char *ref, char *const *env, struct buf *value, const char *where)
+/* NULL: it is there; else why not. Owned by the caller. */
+static char *
+read_file(const char *name, struct buf *value)
 {
-	char *path;
-	int rc;
+	char *path = xasprintf(SECRETS_DIR "/%s", name), *why = NULL;
+
+	if (buf_read_file(value, path, SECRET_MAX) == -1)
+		why =
+		    xasprintf("%s can't be read: %s: not granted", path, strerror(errno));
+	free(path);
+	return why;
+}
+
+/* false, nothing in *why: it isn't set. */
+static bool
+read_value(
+    const char *ref, char *const *env, struct buf *value, const char *where, char **why)
+{
+	*why = NULL;
 
 	if (strncmp(ref, "env:", 4) == 0) {
 		const char *text = env_get(env, ref + 4);
@@ -36,12 +51,8 @@ read_value(const char *ref, char *const *env, struct buf *value, const char *whe
 		buf_adds(value, text);
 		return true;
 	}
-	path = xasprintf(SECRETS_DIR "/%s", ref);
-	rc = buf_read_file(value, path, SECRET_MAX);
-	if (rc == -1)
-		log_warn("%s: %s can't be read: not granted", where, path);
-	free(path);
-	return rc == 0;
+	*why = read_file(ref, value);
+	return *why == NULL;
 }
 
 static uint64_t
@@ -94,7 +105,8 @@ secrets_revoke(const struct config *c)
 }
 
 uint64_t
-secrets_grant(const struct config *c, const char *agent, char *const *env)
+secrets_grant(const struct config *c, const char *agent, char *const *env,
+    yyjson_mut_doc *doc, yyjson_mut_val *warnings)
 {
 	char *dir = xasprintf(GRANTED_DIR "/%s", agent);
 	uint64_t h = HASH_BEGIN;
@@ -103,14 +115,18 @@ secrets_grant(const struct config *c, const char *agent, char *const *env)
 		fatal(EXIT_SYSTEM, "%s", dir);
 	for (size_t i = 0; i < config_count(c, "agents.%s.secrets", agent); i++) {
 		const char *name = config_name_at(c, i, "agents.%s.secrets", agent);
-		char *path = xasprintf("%s/%s", dir, name);
+		const char *where = config_where_at(c, i, "agents.%s.secrets", agent);
+		char *path = xasprintf("%s/%s", dir, name), *why;
 		struct buf value = BUF_INIT;
 
 		if (read_value(config_at(c, i, "agents.%s.secrets", agent), env, &value,
-			config_where_at(c, i, "agents.%s.secrets", agent)))
+			where, &why))
 			h = grant_one(dir, name, &value, h);
 		else
 			unlink(path);
+		if (why != NULL)
+			warn_agent(doc, warnings, agent, "lacks a secret", where, why);
+		free(why);
 		buf_free(&value);
 		free(path);
 	}

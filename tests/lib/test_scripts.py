@@ -450,6 +450,8 @@ run*)
     for word; do printf '%s\\n' "$word"; done > "$ENGINE_DIR/run"
     env > "$ENGINE_DIR/environment" ;;
 image*alpine*) exit 1 ;;
+create*--bogus*) echo "unknown flag: --bogus" >&2; exit 125 ;;
+"rm rm berth-try") ;;
 rm*) [ "$2" = -f ] || rm -f "$ENGINE_DIR/run" ;;
 container*)
     grep -qsxF "$last" "$ENGINE_DIR/run" || exit 1
@@ -486,7 +488,7 @@ class Recipes:
 
     def run(self, script, *arguments, **environment):
         return self.root.run(self.checkout / "scripts" / script, *arguments, ENGINE_DIR=str(self.engine_dir),
-                             BERTH_CACHE=str(self.root.path / "a cache"), BERTH_STATE=str(self.state), **environment)
+                             **{"BERTH_CACHE": str(self.root.path / "a cache"), "BERTH_STATE": str(self.state), **environment})
 
     def started(self):
         """The words of the engine's last run."""
@@ -637,18 +639,54 @@ def test_a_log_has_an_end_whatever_the_engine_s_own_driver_is(recipes, engine):
 
 
 @pytest.mark.parametrize("uid, gid, taken", [
-    (1234, 984, "1234:1000"), (1234, 64999, "1234:1000"), (950, 100, "1000:100"), (64000, 999, "1000:1000"),
-    (1234, 899, "1234:899"), (65000, 63999, "65000:63999"), (4294967295, 1, "1000:1"), ("a", "99999999999", "1000:1000"),
-    ("", "", "1234:1000")])
+    (1234, 899, "1234:899"), (65000, 63999, "65000:63999"), ("", "", "1234:1000"), (5, "", "5:1000")])
 def test_the_owner_that_up_names_is_the_one_that_init_takes(recipes, uid, gid, taken):
-    """Said or the caller's own: an id that no agent may have is 1000, and up says so."""
+    """Of the caller's own, one that no agent may have is 1000, and up says so."""
     recipes.root.stand_in("id", 'case $1 in -u) echo 1234 ;; -g) echo 984 ;; esac')
     ran = recipes.run("up", PUID=str(uid), PGID=str(gid))
     assert ran.returncode == 0, ran.stderr
     assert f"belong to {taken} (" in ran.stdout
     assert (recipes.given("PUID"), recipes.given("PGID")) == tuple(taken.split(":"))
-    refused = [name for name, id, now in zip(("PUID", "PGID"), (uid or 1234, gid or 984), taken.split(":")) if str(id) != now]
-    assert re.findall("no agent may have (P.ID)=", ran.stderr) == refused
+    assert re.findall("no agent may have your own (P.ID)=", ran.stderr) == ([] if gid else ["PGID"])
+
+
+@pytest.mark.parametrize("name, id", [
+    ("PUID", "0"), ("PGID", "984"), ("PGID", "64999"), ("PUID", "900"), ("PUID", "64000"), ("PUID", "4294967295"), ("PUID", "a"),
+    ("PGID", "99999999999"), ("PUID", "-1")])
+def test_an_id_that_no_agent_may_have_replaces_nothing(recipes, name, id):
+    recipes.run("up", PUID="1234", PGID="1235")
+    ran = recipes.run("up", **{name: id})
+    assert ran.returncode == 1 and f"{name}={id}: an agent may have any number but" in ran.stderr
+    assert recipes.given("PUID") == "1234" and recipes.given("PGID") == "1235"
+    assert recipes.run("up").returncode == 0 and recipes.given("PUID") == "1234"
+
+
+def test_flags_that_the_engine_refuses_replace_nothing(recipes):
+    assert recipes.run("up").returncode == 0
+    before = recipes.started()
+    ran = recipes.run("up", BERTH_RUN_FLAGS="-p 80:80 --bogus")
+    assert ran.returncode == 1 and "refuses these flags (BERTH_RUN_FLAGS='-p 80:80 --bogus'); berth goes on" in ran.stderr
+    assert recipes.started() == before
+    assert recipes.run("up").returncode == 0 and recipes.started() == before
+    assert recipes.run("up", BERTH_RUN_FLAGS="-p 80:80").returncode == 0 and "80:80" in recipes.started()
+
+
+def test_an_appliance_of_somebody_else_s_is_left_to_them(recipes):
+    assert recipes.run("up", ANTHROPIC_API_KEY="mine").returncode == 0
+    before, other = recipes.started(), str(recipes.root.path / "other state")
+    for script in "up", "down":
+        ran = recipes.run(script, BERTH_STATE=other)
+        assert ran.returncode == 1 and f"was started with the choices in {recipes.state}: BERTH_STATE=" in ran.stderr
+    assert recipes.started() == before and not Path(other).exists()
+    (recipes.state / "berth").unlink()                     # lost, they are nobody's
+    assert recipes.run("down", BERTH_STATE=other).returncode == 0
+
+
+def test_a_container_that_ends_under_a_command_is_told(recipes):
+    assert recipes.run("up").returncode == 0
+    recipes.root.stand_in("podman", f'case "$1 $*" in exec*wait*) rm "$ENGINE_DIR/run"; exit 137 ;; esac; . {recipes.root.path}/podman.sh')
+    ran = recipes.run("in", "berth", "wait", "x")
+    assert ran.returncode == 8 and "berth stopped meanwhile; what it had accepted stays: ./just berth inbox" in ran.stderr
 
 
 @pytest.mark.parametrize("engine, owner", [("docker", "100999:100099 here, 1000:100 inside"), ("podman", "1234:984 here, 1000:100 inside")])

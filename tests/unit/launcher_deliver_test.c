@@ -879,6 +879,28 @@ what_was_cut_is_told_again_where_it_is_unknown(void **state)
 	assert_null(strstr(strchr(line, '[') + 1, "[berth "));
 }
 
+/* The answer to a message that waited would be given for the one that was cut. */
+static void
+what_was_cut_is_gone_on_with_alone(void **state)
+{
+	const char *cut = world_message(a, "do it"), *new = world_message(a, "new"),
+		   *on = world_message(a, "go on");
+
+	(void)state;
+	world_sql("UPDATE messages SET state = 'interrupted' WHERE id = '%s'", cut);
+	world_sql("UPDATE messages SET parent = '%s' WHERE id = '%s'", cut, on);
+	deliver_kick(a);
+	type();
+	assert_state(on, "delivering");
+	assert_state(new, "queued");
+	turn_prompt(a, strchr(run[run_next - 1].line, '['), "hook");
+	turn_finish(a, TURN_ANSWERED, "ok", NULL, 0);
+	assert_state(cut, "answered");
+	deliver_kick(a);
+	type();
+	assert_state(new, "delivering");
+}
+
 static void
 or_one_by_one(void **state)
 {
@@ -1194,6 +1216,7 @@ main(void)
 	    TEST(doubt_after_a_minute),
 	    TEST(looks_that_fail_are_unclear),
 	    TEST(what_waits_is_handed_over_together),
+	    TEST(what_was_cut_is_gone_on_with_alone),
 	    TEST(what_was_cut_is_told_again_where_it_is_unknown),
 	    TEST(or_one_by_one),
 	    TEST(a_batch_is_proven_whole),

@@ -249,9 +249,9 @@ json_names_more(void **state)
 	for (size_t i = 0; i < COUNT(lines); i++)
 		put(fd, lines[i]);
 	close(fd);
-	turn_loop(8, 3000);
+	turn_loop(7, 3000);
 	assert_string_equal(texts(),
-	    "to alpha|two\nlines|{\"other\":1}|{broken|[1,2]|\"text\"|{\"content\":7}| "
+	    "to alpha|two\nlines|{\"other\":1}|{broken|[1,2]|\"text\"| "
 	    "{\"content\":\"x\"}");
 	assert_string_equal(
 	    world_sql(
@@ -260,7 +260,7 @@ json_names_more(void **state)
 	assert_string_equal(
 	    world_sql(
 		"SELECT count(*) FROM events WHERE entity = 'fifo' AND new = 'refused'"),
-	    "1");
+	    "2"); /* to ghost, and 7 */
 }
 
 /* As `berth send`: whoever isn't named is the only one, or `main`, and never just the
@@ -297,6 +297,45 @@ a_line_for_nobody_in_particular(void **state)
 		      "new = 'refused' ORDER BY seq DESC LIMIT 1"),
 	    "there is no such agent \"alpha\" (there is: beta)");
 	close(fd);
+}
+
+static const char *
+last_refusal(void)
+{
+	return world_sql("SELECT id || ': ' || cause FROM events WHERE entity = 'fifo' "
+			 "AND new = 'refused' ORDER BY seq DESC LIMIT 1");
+}
+
+/* What a shell's `> in.x` makes where nobody made a FIFO: its lines reach nobody. */
+static void
+a_file_in_a_fifo_s_place_is_told(void **state)
+{
+	FILE *f;
+
+	(void)state;
+	fifos_watch(&world);
+	f = fopen(RUN_DIR "/in.jira", "w");
+	assert_non_null(f);
+	fputs("lost?\n", f);
+	fclose(f);
+	turn_loop(-1, 50);
+	assert_non_null(strstr(last_refusal(), "in.jira: it is a file"));
+	assert_non_null(strstr(world.refused, "remove it, then mkfifo"));
+	unlink(RUN_DIR "/in.jira");
+}
+
+static void
+a_content_that_is_no_text_is_named(void **state)
+{
+	int fd;
+
+	(void)state;
+	fifos_watch(&world);
+	fd = writer();
+	put(fd, "{\"content\":5,\"agent\":\"main\"}\n");
+	close(fd);
+	turn_loop(-1, 50);
+	assert_non_null(strstr(last_refusal(), "its \"content\" is no string"));
 }
 
 static void
@@ -665,6 +704,8 @@ main(void)
 	    TEST(a_writer_that_leaves_ends_its_line),
 	    TEST(json_names_more),
 	    TEST(a_line_for_nobody_in_particular),
+	    TEST(a_file_in_a_fifo_s_place_is_told),
+	    TEST(a_content_that_is_no_text_is_named),
 	    TEST(bytes_that_are_no_text),
 	    TEST(messages_expire_as_others_do),
 	    TEST(a_channel_has_a_fifo_of_its_own),

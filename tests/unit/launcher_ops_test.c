@@ -217,12 +217,22 @@ spawner_up(const struct spawner *s)
 static struct agent *a;
 static int apply_fifo;
 
+static const char *
+mode(const struct agent *agent)
+{
+	(void)agent;
+	return "default";
+}
+
+static const struct driver claude = {.name = "claude", .mode = mode},
+			   command = {.name = "command"};
+
 static int
 setup(void **state)
 {
 	world_setup(state);
 	parts_up = true;
-	a = world_agent("main", NULL, "{}");
+	a = world_agent("main", &claude, "{}");
 	a->shim_start = 77;
 	assert_int_equal(system("mkdir -p '" RUN_DIR "' && rm -f '" APPLY_FIFO "'"), 0);
 	assert_int_equal(mkfifo(APPLY_FIFO, 0600), 0);
@@ -530,8 +540,33 @@ what_is_gone_on_with_is_not_retried(void **state)
 	world_sql("UPDATE messages SET state = 'cancelled' WHERE id = '%s'", child);
 	retry(&req, root);
 	assert_answered(req, "\"state\":\"queued\"");
-	retry(&req, other);
-	assert_string_equal(world_sql("SELECT count(*) FROM messages"), "7");
+	assert_string_equal(world_sql("SELECT count(*) FROM messages"), "6");
+}
+
+/* Two people, or a script that goes through the inbox. */
+static void
+a_message_is_sent_again_once(void **state)
+{
+	const char *old = world_message(a, "x");
+	char again[ULID_LEN + 1];
+	struct ipc_req req;
+
+	(void)state;
+	world_sql("UPDATE messages SET state = 'unanswered' WHERE id = '%s'", old);
+	retry(&req, old);
+	assert_answered(req, "\"state\":\"queued\"");
+	snprintf(again, sizeof(again), "%s",
+	    world_sql("SELECT id FROM messages WHERE dedupe = 'retry:%s'", old));
+	retry(&req, old);
+	assert_answered(req, "too-late: ");
+	assert_answered(req, again);
+	assert_null(strstr(req.text, "retry that one"));
+	world_sql("UPDATE messages SET state = 'unanswered' WHERE id = '%s'", again);
+	retry(&req, old);
+	assert_answered(req, "retry that one");
+	retry(&req, again);
+	assert_answered(req, "\"state\":\"queued\"");
+	assert_string_equal(world_sql("SELECT count(*) FROM messages"), "3");
 }
 
 /* ---- lists ---- */
@@ -614,7 +649,7 @@ the_worst_problem_comes_first(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++)
-		world_agent(rows[i].name, NULL, "{}")->state = rows[i].state;
+		world_agent(rows[i].name, &command, "{}")->state = rows[i].state;
 	parts_up = false;
 	world_sql("INSERT INTO settings VALUES ('config.state', '{\"ok\":false,"
 		  "\"error\":\"berth.toml:1: no\"}')");
@@ -662,6 +697,70 @@ all_errors_of_the_configuration_are_told(void **state)
 	assert_answered(req, "berth.toml:10: no\\nand at least 41 more\"");
 }
 
+static void
+what_an_agent_lacks_is_told(void **state)
+{
+	struct ipc_req req;
+
+	(void)state;
+	world_sql(
+	    "INSERT INTO settings VALUES ('config.state', '{\"ok\":true,\"warnings\":"
+	    "[{\"agent\":\"main\",\"text\":\"berth.toml:2: /x isn''t there\"},"
+	    "{\"agent\":\"main\",\"what\":\"lacks a secret\",\"text\":"
+	    "\"berth.toml:3: no key\"}]}')");
+	ask(&req, "status", "{}");
+	assert_answered(req,
+	    "\"problems\":[{\"what\":\"agent main lacks a secret\",\"why\":"
+	    "\"berth.toml:3: no key\"");
+	assert_int_equal(strstr(req.text, "isn't there") != NULL, true); /* in config */
+	assert_null(strstr(strstr(req.text, "\"problems\""), "isn't there"));
+}
+
+/* "it is started again by itself" would be no help. */
+static void
+a_start_that_failed_is_to_be_mended(void **state)
+{
+	struct ipc_req req;
+
+	(void)state;
+	a->state = AS_CRASHED;
+	a->not_begun = true;
+	ask(&req, "status", "{}");
+	assert_answered(req, "mend that: it is tried again by itself");
+	a->state = AS_HELD;
+	ask(&req, "status", "{}");
+	assert_answered(req, "mend that, then berth start");
+	a->not_begun = false;
+	ask(&req, "status", "{}");
+	assert_answered(req, "see berth log");
+}
+
+static void
+what_a_person_did_is_a_note(void **state)
+{
+	struct ipc_req req;
+
+	(void)state;
+	snprintf(a->mode, sizeof(a->mode), "default");
+	ask(&req, "status", "{}");
+	assert_answered(req, "\"notes\":[]");
+	snprintf(a->mode, sizeof(a->mode), "auto");
+	ask(&req, "status", "{}");
+	assert_answered(req, "\"what\":\"agent main is in permission mode auto\"");
+	a->mode[0] = '\0';
+	world_message(a, "one");
+	a->state = AS_STOPPED;
+	ask(&req, "status", "{}");
+	assert_answered(req, "\"notes\":[]"); /* it is about to start */
+	a->want = WANT_STOP;
+	ask(&req, "status", "{}");
+	assert_answered(req, "agent main is stopped, and 1 message waits for it");
+	world_message(a, "two");
+	ask(&req, "status", "{}");
+	assert_answered(req, "and 2 messages wait for it");
+	a->want = WANT_RUN;
+}
+
 /* What may be meant so alarms nobody. */
 static void
 a_folder_that_cannot_be_written_is_a_note(void **state)
@@ -698,10 +797,14 @@ main(void)
 	    TEST(each_apply_has_its_own_end),
 	    TEST(without_a_reconciler_apply_says_so),
 	    TEST(what_is_gone_on_with_is_not_retried),
+	    TEST(a_message_is_sent_again_once),
 	    TEST(a_long_list_comes_in_several_answers),
 	    TEST(a_message_knows_how_many_go_before_it),
 	    TEST(the_worst_problem_comes_first),
 	    TEST(all_errors_of_the_configuration_are_told),
+	    TEST(what_an_agent_lacks_is_told),
+	    TEST(a_start_that_failed_is_to_be_mended),
+	    TEST(what_a_person_did_is_a_note),
 	    TEST(a_folder_that_cannot_be_written_is_a_note),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

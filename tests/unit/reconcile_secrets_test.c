@@ -13,6 +13,9 @@
 
 static char *const env[] = {"TOKEN=from the environment", "EMPTY=", NULL};
 
+static yyjson_mut_doc *told;
+static yyjson_mut_val *warnings;
+
 static int
 setup(void **state)
 {
@@ -47,7 +50,10 @@ grant(const char *secrets)
 	c = config_load(&source);
 	if (config_errors(c) > 0)
 		fail_msg("%s", config_error(c, 0));
-	h = secrets_grant(c, "main", env);
+	yyjson_mut_doc_free(told);
+	told = yyjson_mut_doc_new(NULL);
+	warnings = yyjson_mut_arr(told);
+	h = secrets_grant(c, "main", env, told, warnings);
 	secrets_revoke(c);
 	config_free(c);
 	return h;
@@ -104,6 +110,11 @@ what_is_not_there_is_not_granted(void **state)
 	assert_granted("NONE", NULL);
 	assert_granted("EMPTY", NULL);
 	assert_granted("LINK", NULL);
+	assert_int_equal(yyjson_mut_arr_size(warnings), 2); /* GONE, LINK */
+	assert_string_equal(yyjson_mut_get_str(yyjson_mut_obj_get(
+				yyjson_mut_arr_get_first(warnings), "text")),
+	    "berth.toml:4: " SECRETS_DIR
+	    "/no-such can't be read: No such file or directory: not granted");
 }
 
 static void
