@@ -1,7 +1,7 @@
 # The appliance image. Builds with any engine that reads a plain Dockerfile (Docker's classic
 # builder, BuildKit, buildah), on either base:
 #   docker build -t berth .
-#   docker build -t berth --build-arg BASE=debian:forky --build-arg AGENTS=claude .
+#   docker build -t berth --build-arg BASE=debian:forky --build-arg AGENTS=claude --build-arg PACKAGES="python3 ripgrep" .
 # `./just build` does the same, on whatever base this machine can have. A CA bundle laid at
 # scripts/image/ca.crt reaches the two stages that are thrown away, and not the image.
 ARG BASE=alpine:3.24
@@ -27,9 +27,10 @@ RUN sh /tmp/image/agents /agents $AGENTS
 
 FROM ${BASE}
 COPY scripts/image/pkg-install scripts/image/apt.sh scripts/image/packages.txt scripts/image/users /tmp/image/
-# An agent's name is the role of what it needs beside its own program.
+# An agent's name is the role of what it needs beside its own program; PACKAGES are what its work needs.
 ARG AGENTS=""
-RUN sh /tmp/image/users && sh /tmp/image/pkg-install run $AGENTS && rm -rf /tmp/image
+ARG PACKAGES=""
+RUN sh /tmp/image/users && sh /tmp/image/pkg-install run $AGENTS -- $PACKAGES && rm -rf /tmp/image
 COPY --from=agents /agents/ /
 COPY --from=build /out/ /
 COPY rootfs/ /

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds the appliance image when its inputs have changed, and prints its name. AGENTS="claude" puts
-# agents in, CLAUDE_VERSION another version of it; BERTH_BASE is the image to build on.
+# Builds the appliance image when its inputs have changed, and prints its name. AGENTS="claude" puts agents in,
+# CLAUDE_VERSION another version of it, BERTH_PACKAGES="python3 ripgrep" more of the base's packages; BERTH_BASE is the
+# image to build on.
 #   build.sh --dev       builds the image of Containerfile.dev instead
 set -eu
 scripts=$(cd "$(dirname "$0")" && pwd)
@@ -73,10 +74,14 @@ else
 		grep -q "^agent_$agent()" "$scripts/image/agents" ||
 			die "AGENTS=$AGENTS: no agent is called $agent; there is: $(sed -n 's/^agent_\([a-z]*\)().*/\1/p' "$scripts/image/agents")"
 	done
-	inputs=$(printf '%s\n' "${BERTH_BASE:-}" "$agents" "${CLAUDE_VERSION:-}" \
+	packages=$(echo "${BERTH_PACKAGES:-}" | tr -s ', ' '  ')
+	case $packages in
+	*[!a-zA-Z0-9.+:=~\ -]* | -* | *' -'*) die "BERTH_PACKAGES=$BERTH_PACKAGES: the names of packages, with blanks between" ;;
+	esac
+	inputs=$(printf '%s\n' "${BERTH_BASE:-}" "$agents" "${CLAUDE_VERSION:-}" ${packages:+"$packages"} \
 		"$(hash_files Dockerfile Makefile VERSION src rootfs scripts/image)" | hash_stdin)
-	image=${BERTH_IMAGE:-localhost/berth:$(echo "${agents:-latest}" | tr ' ' -)}
-	current || build Dockerfile --build-arg "AGENTS=$agents" --build-arg "VERSION=$(cat "$repo/VERSION")" \
+	image=${BERTH_IMAGE:-localhost/berth:$(echo "${agents:-latest}" | tr ' ' -)${packages:+-$(echo "$packages" | cksum | cut -d ' ' -f 1)}}
+	current || build Dockerfile --build-arg "AGENTS=$agents" --build-arg "PACKAGES=$packages" --build-arg "VERSION=$(cat "$repo/VERSION")" \
 		${CLAUDE_VERSION:+--build-arg "CLAUDE_VERSION=$CLAUDE_VERSION"} \
 		--build-arg "SOURCE_DATE_EPOCH=$epoch" --label "berth.agents=$agents"
 fi

@@ -294,6 +294,7 @@ def test_turn_that_a_person_interrupts_holds_up_no_other(claudes):
     def check(claude):
         cut, = claude.send_all(["[[hang]] of old"], "claude")
         claude.wait_message(cut, "delivered")
+        claude.wait(claude.endpoint.requests, 10, "the model was asked: 2.1.197 ignores Escape before that")
         sent = send(claude, [plain("the next")])
         claude.type("claude", "Escape")
         await_last(claude, sent)
