@@ -334,6 +334,15 @@ def test_all_roles_are_installed_with_apk(root):
     assert sorted(added[3:]) == sorted(packages(2, "build", "run", "fetch", "test", "dev"))
 
 
+def test_packages_can_be_named_beside_the_roles(root):
+    apk(root, {})
+    ran = root.run(root.script(IMAGE / "pkg-install"), "run", "--", "python3", "ripgrep")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    added = root.calls()[0].split()[3:]
+    assert set(added[:-2]) == packages(2, "run") and added[-2:] == ["python3", "ripgrep"]
+    assert root.run(root.script(IMAGE / "pkg-install"), "run", "--").returncode == 0
+
+
 @pytest.mark.parametrize("version, taken", [
     ("3.53.4-r0", True), ("3.51.3-r1", True), ("4.0-r0", True), ("3.51.2-r9", False), ("3.9.9-r0", False)])
 def test_a_package_older_than_the_list_says_stops_the_build(root, version, taken):
