@@ -74,7 +74,8 @@ else
 		grep -q "^agent_$agent()" "$scripts/image/agents" ||
 			die "AGENTS=$AGENTS: no agent is called $agent; there is: $(sed -n 's/^agent_\([a-z]*\)().*/\1/p' "$scripts/image/agents")"
 	done
-	packages=$(echo "${BERTH_PACKAGES:-}" | tr -s ', ' '  ')
+	packages=$(echo "${BERTH_PACKAGES:-}" | tr -s ', \t\n' '\n\n\n\n' | sed '/^$/d' | LC_ALL=C sort -u | tr '\n' ' ')
+	packages=${packages% }
 	case $packages in
 	*[!a-zA-Z0-9.+:=~\ -]* | -* | *' -'*) die "BERTH_PACKAGES=$BERTH_PACKAGES: the names of packages, with blanks between" ;;
 	esac

@@ -23,8 +23,11 @@ ours_or_none() {
 mine() {
 	theirs=$(label berth.state)
 	# shellcheck disable=SC2154 # lib.sh's
-	case $theirs in '' | "$state") return ;; esac
-	if [ -e "$theirs/$name" ] || { [ "$(id -u)" != 0 ] && [ ! -x "${theirs%/*}" ]; }; then
+	if [ -z "$theirs" ] || [ "$theirs" = "$state" ] || [ "$theirs" -ef "$state" ]; then return; fi
+	there=$theirs
+	until [ -e "$there" ]; do there=$(dirname "$there"); done
+	# In a folder that may not be entered, nobody can tell.
+	if [ -e "$theirs/$name" ] || [ ! -x "$there" ]; then
 		die "$name was started with the choices in $theirs: BERTH_STATE=$theirs before the command acts on it, BERTH_NAME=other begins one of your own"
 	fi
 }

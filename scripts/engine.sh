@@ -164,7 +164,7 @@ engine_complain() {
 		docker version 2>&1 | grep -qi 'permission denied'; then
 		die "this user may not talk to Docker: run with sudo, or add the user to the group docker"
 	fi
-	rm -f "$cache/dockerd.pid"
+	if [ -e "$cache/dockerd.pid" ] && ! kill -0 "$(cat "$cache/dockerd.pid")" 2> /dev/null; then rm -f "$cache/dockerd.pid"; fi
 	if [ "${BERTH_ENGINE:-podman}" = podman ] && have podman; then
 		podman info 2>&1 | tail -3 >&2
 		[ -n "${engine_remembered:-}" ] || die "podman is here but does not work; its last words are above"

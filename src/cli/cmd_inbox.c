@@ -12,8 +12,6 @@
 #include "table.h"
 #include "when.h"
 
-#define BY_PERSON "interrupted at the terminal" /* as the launcher says it */
-
 enum { DEFAULT_MESSAGES = 20, MAX_MESSAGES = 1000 };
 
 static const struct table_column columns[] = {
@@ -26,24 +24,12 @@ static const struct table_column columns[] = {
     {"TEXT", 16, 0, false, false},
 };
 
-static bool
-sent_again(yyjson_val *m)
-{
-	return json_str(m, "retried_as", NULL) != NULL;
-}
-
-/* Went wrong, but was sent again, so that one tells now; or a person wished it. */
-static bool
-settled(yyjson_val *m)
-{
-	return sent_again(m) || strcmp(json_str(m, "reason", ""), BY_PERSON) == 0;
-}
-
 static void
 add_message(struct table *t, yyjson_val *m, int64_t now)
 {
 	const char *state = json_str(m, "state", "?"),
-		   *sender = json_str(m, "sender", "");
+		   *sender = json_str(m, "sender", ""),
+		   *again = json_str(m, "retried_as", "");
 	int64_t later = json_int(m, "not_before", 0);
 	char age[WHEN_MAX], at[WHEN_MAX];
 
@@ -56,52 +42,21 @@ add_message(struct table *t, yyjson_val *m, int64_t now)
 	table_cell(t, *sender != '\0' ? sender : json_str(m, "channel", ""), STYLE_PLAIN);
 	if (strcmp(state, "queued") == 0 && later > now)
 		table_cellf(t, STYLE_PLAIN, "not before %s", when_stamp(later, now, at));
-	else if (sent_again(m))
-		table_cellf(t, STYLE_PLAIN, "sent again: %s",
-		    message_short(json_str(m, "retried_as", "")));
+	else if (*again != '\0')
+		table_cellf(t, STYLE_PLAIN, "sent again: %s", message_short(again));
 	else
 		table_cell(t, json_str(m, "reason", ""), STYLE_PLAIN);
 	table_cell(t, json_str(m, "text", ""), STYLE_PLAIN);
 }
 
-static size_t
-skip(const struct rows *rows, size_t i, bool wanted)
-{
-	while (i < rows->count && settled(rows->row[i]) != wanted)
-		i++;
-	return i;
-}
-
 static void
-print_problems(const struct cli *cli, const struct rows *problems)
+print_messages(const struct cli *cli, const struct rows *rows)
 {
 	struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
 	struct out out = cli->out;
 
-	for (size_t i = 0; (i = skip(problems, i, false)) < problems->count; i++)
-		add_message(t, problems->row[i], cli_now());
-	table_print(t, &out);
-	table_free(t);
-}
-
-/* Both are newest first. */
-static void
-print_others(
-    const struct cli *cli, const struct rows *problems, const struct rows *others)
-{
-	struct table *t = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	struct out out = cli->out;
-	size_t p = skip(problems, 0, true), o = 0;
-
-	while (p < problems->count || o < others->count)
-		if (p == problems->count ||
-		    (o < others->count && strcmp(json_str(others->row[o], "id", ""),
-					      json_str(problems->row[p], "id", "")) > 0))
-			add_message(t, others->row[o++], cli_now());
-		else {
-			add_message(t, problems->row[p], cli_now());
-			p = skip(problems, p + 1, true);
-		}
+	for (size_t i = 0; i < rows->count; i++)
+		add_message(t, rows->row[i], cli_now());
 	table_print(t, &out);
 	table_free(t);
 }
@@ -169,7 +124,7 @@ states_where(struct buf *list, bool problem)
 }
 
 static int
-fetch(struct launcher *l, const char *agent, const char *states, int64_t limit,
+fetch(struct launcher *l, const char *agent, const char *states, bool open, int64_t limit,
     struct rows *rows)
 {
 	yyjson_mut_doc *args = json_object();
@@ -177,6 +132,8 @@ fetch(struct launcher *l, const char *agent, const char *states, int64_t limit,
 	if (agent != NULL)
 		json_add_str(args, "agent", agent);
 	json_add_raw(args, "state", states);
+	if (open)
+		json_add_bool(args, "open", true);
 	json_add_int(args, "limit", limit);
 	return launcher_rows(l, "messages", args, rows);
 }
@@ -199,20 +156,19 @@ static void
 print_both(const struct cli *cli, const struct rows *problems, const struct rows *others)
 {
 	struct out out = cli->out;
-	bool more = others->count > 0 || skip(problems, 0, true) < problems->count;
 
 	if (cli->json) {
 		print_json(cli, problems, others);
 		return;
 	}
-	if (skip(problems, 0, false) < problems->count) {
+	if (problems->count > 0) {
 		out_styled(&out, STYLE_BOLD, "Problems");
 		out_puts(&out, " (berth show ID explains, berth retry ID asks again)\n");
-		print_problems(cli, problems);
-		out_puts(&out, more ? "\n" : "");
+		print_messages(cli, problems);
+		out_puts(&out, others->count > 0 ? "\n" : "");
 	}
-	if (more)
-		print_others(cli, problems, others);
+	if (others->count > 0)
+		print_messages(cli, others);
 	if (problems->count + others->count == 0)
 		cli_note(cli, "no messages");
 }
@@ -225,11 +181,11 @@ list_all(const struct cli *cli, struct launcher *l, const char *agent, int64_t l
 	int status;
 
 	states_where(&states, true);
-	status = fetch(l, agent, buf_str(&states), limit, &problems);
+	status = fetch(l, agent, buf_str(&states), true, limit, &problems);
 	buf_clear(&states);
 	states_where(&states, false);
 	if (status == CLI_OK)
-		status = fetch(l, agent, buf_str(&states), limit, &others);
+		status = fetch(l, agent, buf_str(&states), false, limit, &others);
 	if (status == CLI_OK)
 		print_both(cli, &problems, &others);
 	rows_free(&problems);
@@ -247,11 +203,11 @@ list_some(const struct cli *cli, struct launcher *l, const char *agent,
 	int status = CLI_USAGE;
 
 	if (read_states(cli, states, &list))
-		status = fetch(l, agent, buf_str(&list), limit, &rows);
+		status = fetch(l, agent, buf_str(&list), false, limit, &rows);
 	if (status == CLI_OK && cli->json)
 		print_json(cli, &rows, &none);
 	else if (status == CLI_OK)
-		print_others(cli, &none, &rows);
+		print_messages(cli, &rows);
 	if (status == CLI_OK && rows.count == 0)
 		cli_note(cli, "no messages in this state");
 	rows_free(&rows);
@@ -293,8 +249,8 @@ const struct command cmd_inbox = {
     .brief = "messages, and what became of them",
     .help = "Problems first (failed, indeterminate, interrupted, unanswered, expired), "
 	    "then the others, newest "
-	    "first. What was sent again (berth retry), or interrupted at the terminal, "
-	    "is none. WHY is the reason of the state. ID is the end of the message's id: "
+	    "first. What was sent again (berth retry) is none any more; --state shows "
+	    "it. WHY is the reason of the state. ID is the end of the message's id: "
 	    "enough for `berth show`, "
 	    "`wait`, `cancel` and `retry`.\n"
 	    "\n"

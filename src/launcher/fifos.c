@@ -177,7 +177,10 @@ accept_line(struct fifo *f, const char *line)
 	parse_line(line, &p);
 	a = addressee_find(f->all->l, p.agent);
 	if (p.text == NULL)
-		refuse(f->all->l, f->name, "its \"content\" is no string");
+		refuse(f->all->l, f->name,
+		    "its \"content\" is no string, or one with a NUL character");
+	else if (p.text[strspn(p.text, " \t\r\n")] == '\0')
+		refuse(f->all->l, f->name, "its \"content\" is empty");
 	else if (a == NULL)
 		refuse_addressee(f, &p, line);
 	else

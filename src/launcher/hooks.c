@@ -204,11 +204,11 @@ static const struct {
 void
 hooks_apply(struct agent *a, const struct hook *h)
 {
-	const char *event = json_str(h->json, "hook_event_name", "");
+	const char *event = json_str(h->json, "hook_event_name", ""),
+		   *mode = json_str(h->json, "permission_mode", NULL);
 
-	if (!h->old)
-		snprintf(a->mode, sizeof(a->mode), "%s",
-		    json_str(h->json, "permission_mode", a->mode));
+	if (!h->old && mode != NULL) /* not every event tells it */
+		snprintf(a->mode, sizeof(a->mode), "%s", mode);
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
 		if (strcmp(table[i].event, event) == 0)
 			table[i].apply(a, h);

@@ -35,6 +35,7 @@ struct launcher {
 	struct settings settings;
 	struct timer *expiry; /* messages that expire, approvals that time out */
 	struct timer *checkpoint;
+	struct timer *last_words; /* NULL until it ends */
 	char boot_id[80];   /* of this kernel and this container: pids mean nothing in
 			       another */
 	int64_t started;    /* monotonic */

@@ -30,7 +30,7 @@
 #include "xmalloc.h"
 
 static const int64_t KEEP_MS = INT64_C(90) * 86400 * 1000;
-enum { CHECKPOINT_MS = 60000, EXPIRY_MS = 5000 };
+enum { CHECKPOINT_MS = 60000, EXPIRY_MS = 5000, LAST_WORDS_MS = 50 };
 
 struct agent *
 launcher_agent(struct launcher *l, const char *name)
@@ -253,6 +253,15 @@ terminate(int signo, void *arg)
 	loop_stop(l->loop, 0);
 }
 
+static void
+end(void *arg)
+{
+	struct launcher *l = arg;
+
+	loop_stop(l->loop, 0);
+}
+
+/* Who waits for an answer, or watches events, is told before it ends under them. */
 void
 launcher_closed(struct launcher *l)
 {
@@ -262,8 +271,12 @@ launcher_closed(struct launcher *l)
 		if (agent_has_process(a))
 			return;
 	}
+	if (l->last_words != NULL)
+		return;
 	log_info("every agent has ended");
-	loop_stop(l->loop, 0);
+	launcher_changed(l);
+	l->last_words = timer_new(l->loop, end, l);
+	timer_in(l->last_words, LAST_WORDS_MS);
 }
 
 /* The container is stopping. What people want stays as it is: the next start brings the

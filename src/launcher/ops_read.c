@@ -189,7 +189,8 @@ op_messages(struct ipc_req *req, yyjson_val *args, void *ctx)
 {
 	struct launcher *l = ctx;
 	const char *one = json_str(args, "message", NULL),
-		   *agent = json_str(args, "agent", NULL);
+		   *agent = json_str(args, "agent", NULL),
+		   *before = json_str(args, "before", NULL);
 	yyjson_val *states = json_get(args, "state");
 	char *list = yyjson_is_arr(states) ? yyjson_val_write(states, 0, NULL) : NULL;
 	yyjson_mut_doc *doc;
@@ -203,12 +204,12 @@ op_messages(struct ipc_req *req, yyjson_val *args, void *ctx)
 		ipc_end(req);
 		return;
 	}
-	r = db_query(l->db,
-	    list != NULL    ? ST_MESSAGE_LIST_IN
-	    : agent != NULL ? ST_MESSAGE_LIST_OF
-			    : ST_MESSAGE_LIST,
-	    DB_ARGS(DB_T(agent), DB_T(json_str(args, "before", NULL)), DB_T(list),
-		DB_I(limit_of(args))));
+	r = list != NULL
+		? db_query(l->db, ST_MESSAGE_LIST_IN,
+		      DB_ARGS(DB_T(agent), DB_T(before), DB_T(list), DB_I(limit_of(args)),
+			  DB_I(json_bool(args, "open", false))))
+		: db_query(l->db, agent != NULL ? ST_MESSAGE_LIST_OF : ST_MESSAGE_LIST,
+		      DB_ARGS(DB_T(agent), DB_T(before), DB_NULL, DB_I(limit_of(args))));
 	while (next_row(req, r))
 		ipc_row(req, message_row(r));
 	free(list);
@@ -324,8 +325,6 @@ agent_hint(const struct agent *a, const char *usual)
 {
 	if (agent_waits_for_person(a))
 		return "berth start when it may go on";
-	if (a->not_begun && a->state == AS_HELD)
-		return "mend that, then berth start";
 	if (a->not_begun && a->state == AS_CRASHED)
 		return "mend that: it is tried again by itself, a few times";
 	return usual;
@@ -344,7 +343,8 @@ agents_problems(struct problems *p, struct launcher *l)
 		"log in: berth attach, then /login; or give it a key (secrets in "
 		"berth.toml); where its key is good again: berth start"},
 	    {AS_HELD, 0, "is held",
-		"see berth log and berth attach; berth start when it is mended"},
+		"berth start when it may go on; berth log and berth attach may show "
+		"more"},
 	    {AS_CRASHED, 0, "is crashed", "it is started again by itself"},
 	    {AS_STARTING, SLOW_START_MS, "doesn't get ready",
 		"look at its terminal: berth attach"},

@@ -171,7 +171,9 @@ static const char *const statements[ST_COUNT] = {
     [ST_MESSAGE_LIST_IN] =
 	"SELECT " MESSAGE_COLUMNS " FROM messages m WHERE m.id IN (SELECT id FROM "
 	"messages WHERE state IN (SELECT value FROM json_each(?3)) AND (?1 IS NULL OR "
-	"agent = ?1) AND id < ifnull(?2, '~') ORDER BY id DESC LIMIT ?4) ORDER BY m.id "
+	"agent = ?1) AND id < ifnull(?2, '~') AND (?5 = 0 OR NOT EXISTS (SELECT 1 FROM "
+	"messages r WHERE r.dedupe = '" RETRY_KEY "' || messages.id)) ORDER BY id DESC "
+	"LIMIT ?4) ORDER BY m.id "
 	"DESC",
     [ST_MESSAGE_COUNTS] = "SELECT state, count(*) FROM messages GROUP BY state",
     [ST_MESSAGE_WAITING] =

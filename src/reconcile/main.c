@@ -159,6 +159,16 @@ add_hash(yyjson_mut_doc *doc, const struct buf *text)
 	json_add_str(doc, "hash", hash);
 }
 
+/* Nothing was applied: what was amiss with the agents still is. */
+static void
+keep_warnings(yyjson_mut_doc *doc, struct db *db)
+{
+	yyjson_doc *before = rows_last_state(db);
+
+	json_add_val(doc, "warnings", json_get(yyjson_doc_get_root(before), "warnings"));
+	yyjson_doc_free(before);
+}
+
 static void
 run(bool boot)
 {
@@ -200,6 +210,8 @@ run(bool boot)
 		add_errors(doc, c, error);
 		if (boot)
 			apply_last_good(db, e.vars, doc, changes);
+		else
+			keep_warnings(doc, db);
 	}
 	yyjson_mut_obj_add_val(doc, yyjson_mut_doc_get_root(doc), "changes", changes);
 	state = json_line(doc, &len);

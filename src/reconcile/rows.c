@@ -19,6 +19,7 @@ enum {
 	ST_AGENT_NAMES,
 	ST_AGENT_REMOVE,
 	ST_SETTING_SET,
+	ST_SETTING_GET,
 	ST_COUNT
 };
 
@@ -32,6 +33,7 @@ static const char *const statements[ST_COUNT] = {
     [ST_SETTING_SET] = "INSERT INTO settings (key, value) VALUES (?1, ?2) ON CONFLICT "
 		       "(key) DO UPDATE SET "
 		       "value = excluded.value",
+    [ST_SETTING_GET] = "SELECT value FROM settings WHERE key = ?1",
 };
 static const char *const tables[] = {"settings", "desired_agents", NULL};
 
@@ -162,4 +164,15 @@ void
 rows_state(struct db *db, const char *json)
 {
 	set(db, "config.state", json);
+}
+
+yyjson_doc *
+rows_last_state(struct db *db)
+{
+	char *text = db_one_text(db, ST_SETTING_GET, DB_ARGS(DB_T("config.state")));
+	const char *why;
+	yyjson_doc *doc = text != NULL ? json_parse(text, strlen(text), &why) : NULL;
+
+	free(text);
+	return doc;
 }

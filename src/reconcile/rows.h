@@ -17,6 +17,7 @@ void rows_remove_others(
     struct db *db, const struct config *c, yyjson_mut_doc *doc, yyjson_mut_val *changes);
 void rows_settings(struct db *db, const struct config *c);
 void rows_state(
-    struct db *db, const char *json); /* config.state: what `berth status` shows */
+    struct db *db, const char *json);       /* config.state: what `berth status` shows */
+yyjson_doc *rows_last_state(struct db *db); /* of the run before; NULL: none */
 void rows_commit(struct db *db);
 #endif

@@ -144,3 +144,14 @@ def test_stop_without_a_launcher_ends_in_time(boot):
     appliance.start()
     appliance.wait_ready()
     assert appliance.agent("demo")["session"] == session
+
+
+def test_who_waits_is_told_that_the_appliance_stops(boot):
+    """Also of the last agent that ends, of which there is only one here: the launcher ends with it."""
+    appliance = boot()
+    waiter = appliance.background('berth send --wait "[[sleep 600000]] [[say never]]"')
+    appliance.wait(lambda: [row for row in appliance.berth("inbox", "demo") if row["state"] == "delivered"], 20, "it is under way")
+    message = appliance.berth("inbox", "demo")[0]["id"]
+    assert appliance.stop().seconds < STOP_MAX_S
+    assert f"berth: the appliance is stopping\n  the message stays: `berth wait {message}`" in waiter.communicate(timeout=10)[1]
+    assert waiter.returncode == 8

@@ -455,12 +455,14 @@ info*Rootless*) [ -e "$ENGINE_DIR/rootless" ] && echo true || echo false ;;
 info*SecurityOptions*) [ ! -e "$ENGINE_DIR/rootless" ] || echo "[name=seccomp,profile=builtin name=rootless]" ;;
 unshare*) echo "0 100000 65536" ;;
 */nothing | build*) echo "/nothing: not found" >&2; exit 127 ;;
+run*--taken*) echo "port is taken" >&2; exit 125 ;;
 run*)
     for word; do printf '%s\\n' "$word"; done > "$ENGINE_DIR/run"
     env > "$ENGINE_DIR/environment" ;;
 image*alpine*) exit 1 ;;
 create*--bogus*) echo "unknown flag: --bogus" >&2; exit 125 ;;
-"rm rm berth-try") ;;
+create*) echo 1234abcd ;;
+"rm rm 1234abcd") ;;
 rm*) [ "$2" = -f ] || rm -f "$ENGINE_DIR/run" ;;
 container*)
     grep -qsxF "$last" "$ENGINE_DIR/run" || exit 1
@@ -678,6 +680,11 @@ def test_flags_that_the_engine_refuses_replace_nothing(recipes):
     assert recipes.started() == before
     assert recipes.run("up").returncode == 0 and recipes.started() == before
     assert recipes.run("up", BERTH_RUN_FLAGS="-p 80:80").returncode == 0 and "80:80" in recipes.started()
+    created = [line.split(" ", 2)[2].split() for line in recipes.root.calls() if line.startswith("podman create")][-1]
+    assert {"--restart", "-p", "80:80"} <= set(created) and "--name" not in created
+    ran = recipes.run("up", BERTH_RUN_FLAGS="--taken")
+    assert ran.returncode == 1 and "--taken': a plain ./just up goes back" in ran.stderr
+    assert recipes.run("up").returncode == 0 and "80:80" in recipes.started()
 
 
 def test_an_appliance_of_somebody_else_s_is_left_to_them(recipes):
@@ -687,6 +694,7 @@ def test_an_appliance_of_somebody_else_s_is_left_to_them(recipes):
         ran = recipes.run(script, BERTH_STATE=other)
         assert ran.returncode == 1 and f"was started with the choices in {recipes.state}: BERTH_STATE=" in ran.stderr
     assert recipes.started() == before and not Path(other).exists()
+    assert recipes.run("up", BERTH_STATE=f"{recipes.state}/").returncode == 0      # the same
     (recipes.state / "berth").unlink()                     # lost, they are nobody's
     assert recipes.run("down", BERTH_STATE=other).returncode == 0
 
@@ -694,6 +702,7 @@ def test_an_appliance_of_somebody_else_s_is_left_to_them(recipes):
 def test_a_container_that_ends_under_a_command_is_told(recipes):
     assert recipes.run("up").returncode == 0
     recipes.root.stand_in("podman", f'case "$1 $*" in exec*wait*) rm "$ENGINE_DIR/run"; exit 137 ;; esac; . {recipes.root.path}/podman.sh')
+    assert recipes.run("in", "berth", "ls", status="3").returncode == 0
     ran = recipes.run("in", "berth", "wait", "x")
     assert ran.returncode == 8 and "berth stopped meanwhile; what it had accepted stays: ./just berth inbox" in ran.stderr
 

@@ -333,9 +333,13 @@ a_content_that_is_no_text_is_named(void **state)
 	fifos_watch(&world);
 	fd = writer();
 	put(fd, "{\"content\":5,\"agent\":\"main\"}\n");
-	close(fd);
 	turn_loop(-1, 50);
 	assert_non_null(strstr(last_refusal(), "its \"content\" is no string"));
+	put(fd, "{\"content\":\" \",\"agent\":\"main\"}\n");
+	turn_loop(-1, 50);
+	assert_non_null(strstr(last_refusal(), "its \"content\" is empty"));
+	close(fd);
+	assert_int_equal(messages(), 0);
 }
 
 static void

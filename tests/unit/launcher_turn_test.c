@@ -885,6 +885,21 @@ only_our_own_end_ends_a_turn(void **state)
 	check();
 }
 
+/* Not every event tells it. */
+static void
+a_permission_mode_counts_until_another_is_told(void **state)
+{
+	(void)state;
+	hook("329", "SessionStart startup", NULL, NULL);
+	hook("329", "UserPromptSubmit", "permission_mode", "auto");
+	assert_string_equal(a->mode, "auto");
+	hook("329", "PreCompact manual", NULL, NULL);
+	hook("329", "SessionStart compact", NULL, NULL);
+	assert_string_equal(a->mode, "auto");
+	hook("329", "UserPromptSubmit", NULL, NULL);
+	assert_string_equal(a->mode, "default");
+}
+
 static void
 compacting_begins_and_ends(void **state)
 {
@@ -1407,6 +1422,7 @@ main(void)
 	    TEST(a_typed_prompt_has_a_turn_without_hooks),
 	    TEST(a_turn_by_hooks),
 	    TEST(only_our_own_end_ends_a_turn),
+	    TEST(a_permission_mode_counts_until_another_is_told),
 	    TEST(compacting_begins_and_ends),
 	    TEST(clear_is_another_conversation),
 	    TEST(a_conversation_in_another_home_is_not_resumed),
