@@ -74,10 +74,11 @@ else
 		grep -q "^agent_$agent()" "$scripts/image/agents" ||
 			die "AGENTS=$AGENTS: no agent is called $agent; there is: $(sed -n 's/^agent_\([a-z]*\)().*/\1/p' "$scripts/image/agents")"
 	done
-	packages=$(echo "${BERTH_PACKAGES:-}" | tr -s ', \t\n' '\n\n\n\n' | sed '/^$/d' | LC_ALL=C sort -u | tr '\n' ' ')
+	# In any order the same; a name begins with no dash, lest it be an option
+	packages=$(echo "${BERTH_PACKAGES:-}" | tr ',\t' '  ' | tr -s ' ' '\n' | LC_ALL=C sort -u | sed '/^$/d' | tr '\n' ' ')
 	packages=${packages% }
-	case $packages in
-	*[!a-zA-Z0-9.+:=~\ -]* | -* | *' -'*) die "BERTH_PACKAGES=$BERTH_PACKAGES: the names of packages, with blanks between" ;;
+	case " $packages" in
+	*[!a-zA-Z0-9.+:=~\ _-]* | *' -'*) die "BERTH_PACKAGES=$BERTH_PACKAGES: the names of packages, with blanks between" ;;
 	esac
 	inputs=$(printf '%s\n' "${BERTH_BASE:-}" "$agents" "${CLAUDE_VERSION:-}" ${packages:+"$packages"} \
 		"$(hash_files Dockerfile Makefile VERSION src rootfs scripts/image)" | hash_stdin)
