@@ -138,7 +138,8 @@ expect_list(int statement, const char *agent, const char *before, const char *st
     const char *expected)
 {
 	struct db_rows *r = db_query(world.db, statement,
-	    DB_ARGS(DB_T(agent), DB_T(before), DB_T(states), DB_I(3)));
+	    (struct db_arg[]){DB_T(agent), DB_T(before), DB_T(states), DB_I(3), DB_I(0)},
+	    states != NULL ? 5 : 4);
 	char got[8] = "";
 
 	while (db_next(r))
