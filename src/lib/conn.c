@@ -114,13 +114,16 @@ forget_sent(struct conn *c)
 static void
 write_failed(struct conn *c)
 {
+	bool left = errno == EPIPE || errno == ECONNRESET;
+
 	buf_free(&c->output);
 	c->sent = 0;
 	c->deaf = true;
-	/* A socket will tell EOF when its input is read; of a second descriptor nobody
-	 * knows. */
-	if (c->in != c->out || c->state == DRAINING)
-		end(c, errno == EPIPE || errno == ECONNRESET ? CONN_EOF : CONN_ERROR);
+	/* A socket whose peer left will tell EOF when its input is read; of a second
+	 * descriptor nobody knows, and a peer that is there (ENOBUFS) would wait for
+	 * ever. */
+	if (!left || c->in != c->out || c->state == DRAINING)
+		end(c, left ? CONN_EOF : CONN_ERROR);
 }
 
 static void

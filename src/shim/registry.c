@@ -22,6 +22,8 @@
 
 /* After half a file: when to look again if no event comes. */
 enum { HALF_MS = 50, HALF_TRIES = 20 };
+/* After a failure to read it, which no event ends */
+enum { AGAIN_MS = 500 };
 
 struct registry {
 	char *path;
@@ -122,7 +124,11 @@ look(void *arg)
 			set_text(r, NULL);
 	} else if (result == 0 && is_json(&text))
 		set_text(r, buf_take(&text));
-	else if (r->tries++ < HALF_TRIES)
+	else if (result == -1 && errno != EFBIG) {
+		if (r->tries++ == 0)
+			log_warn("%s can't be read", r->path);
+		timer_in(r->again, AGAIN_MS);
+	} else if (r->tries++ < HALF_TRIES)
 		timer_in(r->again, HALF_MS);
 	else if (r->tries == HALF_TRIES + 1)
 		log_warnx("%s does not become JSON", r->path);

@@ -9,6 +9,7 @@ BERTH_SOAK          1: longer loops, and the other engine too
 
 import itertools
 import os
+import random
 import re
 import subprocess
 import sys
@@ -77,11 +78,30 @@ def soak():
     return os.environ.get("BERTH_SOAK", "") not in ("", "0")
 
 
+@pytest.fixture
+def dice():
+    """What a test draws; BERTH_SEED draws the same again."""
+    seed = int(os.environ.get("BERTH_SEED") or random.randrange(1 << 32))
+    print(f"BERTH_SEED={seed}")
+    return random.Random(seed)
+
+
 @pytest.fixture(scope="session")
 def dev_image():
     """The image that has Python, for the endpoint."""
     built = subprocess.run(["sh", str(REPO / "scripts" / "build.sh"), "--dev"], stdout=subprocess.PIPE, text=True, check=True)
     return built.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def compile_c(engine, dev_image, tmp_path_factory):
+    """Makes programs and libraries: compile_c(source below tests, *flags); what it returns is the file's bytes."""
+    def compile(source, *flags):
+        out = tmp_path_factory.mktemp("compiled")
+        engine("run", "--rm", "-v", f"{REPO}:{REPO}:ro", "-v", f"{out}:/out", "-w", f"{REPO}/tests", dev_image,
+               "gcc", "-O1", "-Wall", "-Werror", *flags, "-o", "/out/made", source)
+        return (out / "made").read_bytes()
+    return compile
 
 
 def booting(engine, image, node, folder):

@@ -4,8 +4,6 @@ twice, and what nobody can know is said to be so, at most once for each kill tha
 What is drawn is drawn from a seed, which the test prints; BERTH_SEED=N draws the same again. BERTH_SOAK=1: whole size.
 """
 
-import os
-import random
 from collections import Counter
 
 import pytest
@@ -34,13 +32,6 @@ done
 echo done"""
 ENDED = {"answered", "unanswered", "indeterminate"}
 SERVICES = ["launcher", "spawn", "fifo", "tmux"]
-
-
-@pytest.fixture
-def dice():
-    seed = int(os.environ.get("BERTH_SEED") or random.randrange(1 << 32))
-    print(f"BERTH_SEED={seed}")
-    return random.Random(seed)
 
 
 @pytest.fixture

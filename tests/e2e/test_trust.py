@@ -112,12 +112,9 @@ class Trust:
 
 
 @pytest.fixture(scope="module")
-def probe(engine, dev_image, tmp_path_factory):
+def probe(compile_c):
     """trust_probe.c, compiled."""
-    out = tmp_path_factory.mktemp("probe")
-    engine("run", "--rm", "-v", f"{REPO}:{REPO}:ro", "-v", f"{out}:/out", "-w", f"{REPO}/tests/e2e", dev_image,
-           "gcc", "-O1", "-Wall", "-Werror", "-static", "-o", "/out/trust-probe", "trust_probe.c")
-    return (out / "trust-probe").read_bytes()
+    return compile_c("e2e/trust_probe.c", "-static")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 #include "testloop.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 
@@ -242,6 +243,38 @@ finish_waits_for_a_reader_that_never_comes_but_not_for_ever(void **state)
 	run_until_gone(CONN_SLOW);
 }
 
+static int write_error;
+
+ssize_t __real_write(int fd, const void *data, size_t len);
+ssize_t __wrap_write(int fd, const void *data, size_t len);
+
+ssize_t
+__wrap_write(int fd, const void *data, size_t len)
+{
+	if (write_error == 0)
+		return __real_write(fd, data, len);
+	errno = write_error;
+	return -1;
+}
+
+static void
+answer_in_vain(struct conn *c)
+{
+	write_error = ENOBUFS;
+	conn_send(c, "lost\n", 5);
+	write_error = 0;
+}
+
+/* The peer is there and waits: it would never see the end of it. */
+static void
+a_write_that_fails_for_want_of_memory_ends_it(void **state)
+{
+	(void)state;
+	it.on_line = answer_in_vain;
+	peer_says("go\n", 3);
+	run_until_gone(CONN_ERROR);
+}
+
 static void
 a_half_closed_peer_gets_its_answer(void **state)
 {
@@ -393,6 +426,7 @@ main(void)
 	    CONN_TEST(a_slow_reader_is_cut_off),
 	    CONN_TEST(finish_flushes_and_reads_no_more),
 	    CONN_TEST(finish_waits_for_a_reader_that_never_comes_but_not_for_ever),
+	    CONN_TEST(a_write_that_fails_for_want_of_memory_ends_it),
 	    CONN_TEST(a_half_closed_peer_gets_its_answer),
 	    CONN_TEST(what_a_peer_sent_before_it_left_is_delivered),
 	    CONN_TEST(a_line_handler_may_free_its_conn),

@@ -10,3 +10,5 @@ demo_script_OBJ := demo/script.o
 demo_transcript_OBJ := demo/transcript.o demo/home.o demo/ids.o
 demo_hooks_OBJ := demo/hooks.o demo/ids.o
 demo_turn_OBJ := demo/turn.o demo/script.o demo/screen.o demo/transcript.o demo/home.o demo/ids.o
+
+$(BUILD)/test/conn: private LDFLAGS += -Wl,--wrap=write

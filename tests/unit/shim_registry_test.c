@@ -1,5 +1,7 @@
 #include "await.h"
 
+#include <sys/resource.h>
+
 #include "buf.h"
 #include "shim/registry.h"
 
@@ -127,6 +129,28 @@ half_a_file_is_not_told(void **state)
 	assert_string_equal(got.text[0], "{\"status\":\"idle\"}");
 }
 
+/* No descriptor left, say: it doesn't change again before the next turn. */
+static void
+what_can_not_be_read_now_is_read_later(void **state)
+{
+	struct rlimit old, none;
+
+	(void)state;
+	put("4711.json", "{\"status\":\"busy\"}");
+	await(1);
+	registry_acked(registry, got.version[0]);
+	put("4711.json", "{\"status\":\"idle\"}");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none = old;
+	none.rlim_cur = 3;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	settle(100);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(got.count, 1);
+	await(2);
+	assert_string_equal(got.text[1], "{\"status\":\"idle\"}");
+}
+
 static void
 one_is_under_way_and_then_the_newest(void **state)
 {
@@ -174,6 +198,7 @@ main(void)
 	    T(changes_and_the_end_are_told),
 	    T(what_another_cli_deletes_is_put_back_until_the_end),
 	    T(half_a_file_is_not_told),
+	    T(what_can_not_be_read_now_is_read_later),
 	    T(one_is_under_way_and_then_the_newest),
 	    T(a_launcher_that_comes_back_hears_it_again),
 #undef T
