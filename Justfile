@@ -41,6 +41,16 @@ attach *args:
 config:
     @scripts/config
 
+# All that the appliance keeps, in a file here: ./just backup my.tar
+[no-exit-message]
+backup *args:
+    @scripts/backup "$@"
+
+# Put a backup in the place of what is there, and restart
+[no-exit-message]
+restore *args:
+    @scripts/restore "$@"
+
 # What the appliance wrote, and go on
 [no-exit-message]
 logs *args:
@@ -97,6 +107,11 @@ fuzz *args:
 [no-exit-message]
 e2e *args:
     @scripts/e2e.sh "$@"
+
+# Storms, faults and fuzzing in full size; hours
+[no-exit-message]
+soak *steps:
+    @scripts/soak.sh "$@"
 
 # Build and try the image on Alpine itself (needs a registry)
 [no-exit-message]

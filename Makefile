@@ -2,6 +2,7 @@
 # DESTDIR=` installs. Everything goes under $(BUILD), so several lanes can live side by side:
 #   make BUILD=build/asan SAN=1 check        ASan and UBSan
 #   make BUILD=build/musl CC=musl-gcc ...    another libc
+#   make RUN="valgrind -q" check             the tests, run by another program
 CC     ?= cc
 BUILD  ?= build/default
 PREFIX ?= /usr
@@ -21,9 +22,10 @@ endif
 Q := $(if $(V),,@)
 
 # program <- folder(s) its sources come from
-PROGRAMS := init reconcile spawn pane launcher agent hook fifo demo berth
+PROGRAMS := init reconcile backup spawn pane launcher agent hook fifo demo berth
 init_DIR := init
 reconcile_DIR := reconcile
+backup_DIR := backup
 spawn_DIR := spawn
 pane_DIR := pane
 launcher_DIR := launcher
@@ -98,7 +100,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%_fuzz.c $(LIB)
 	$(Q)$(CC) $(CPPFLAGS) -Isrc $(CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $< $(LIB) $(LDLIBS)
 
 check: $(TESTS) all
-	@fail=0; for t in $(TESTS); do echo "== $${t##*/}"; $$t || { echo "== ended with status $$?"; fail=1; }; done; exit $$fail
+	@fail=0; for t in $(TESTS); do echo "== $${t##*/}"; $(RUN) $$t || { echo "== ended with status $$?"; fail=1; }; done; exit $$fail
 
 install: all
 	mkdir -p $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/berth

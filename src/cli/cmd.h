@@ -9,7 +9,7 @@ extern const struct command cmd_ls, cmd_attach, cmd_start, cmd_stop, cmd_restart
     cmd_hold;
 extern const struct command cmd_approvals, cmd_approve, cmd_deny;
 extern const struct command cmd_status, cmd_doctor, cmd_events;
-extern const struct command cmd_config, cmd_apply;
+extern const struct command cmd_config, cmd_apply, cmd_backup, cmd_restore;
 extern const struct command cmd_host, cmd_completion, cmd_version, cmd_help;
 
 int cli_unknown_command(

@@ -22,6 +22,8 @@ const struct command *const cli_commands[] = {
     &cmd_doctor,
     &cmd_config,
     &cmd_apply,
+    &cmd_backup,
+    &cmd_restore,
     &cmd_events,
     &cmd_host,
     &cmd_completion,

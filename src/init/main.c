@@ -22,6 +22,7 @@
 #include "infifo.h"
 #include "log.h"
 #include "paths.h"
+#include "restore.h"
 #include "xmalloc.h"
 
 extern char **environ;
@@ -278,9 +279,14 @@ reconcile(void)
 	while (waitpid(pid, &status, 0) == -1)
 		if (errno != EINTR)
 			fatal(EXIT_SYSTEM, "waitpid");
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		log_warnx("reconcile ended with status %d: the agents are as they were",
-		    status);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return;
+	log_warnx(
+	    "reconcile ended with status %d: the agents are as they were, until its "
+	    "service has done it",
+	    status);
+	if (file_replace(UNRECONCILED, "", 0, 0600, 0, 0) == -1)
+		log_warn(UNRECONCILED);
 }
 
 static void __attribute__((noreturn))
@@ -327,6 +333,7 @@ main(int argc, char **argv)
 				       "don't): don't set --user, set PUID");
 	umask(022);
 	check_volume();
+	restore_put_to_use();
 	make_dirs();
 	make_in();
 	keep_environment();

@@ -140,7 +140,8 @@ static const char *const statements[ST_COUNT] = {
 	"SELECT id FROM messages WHERE agent = ?1 AND state = 'delivered' AND "
 	"turn IS NULL ORDER BY id",
     [ST_MESSAGE_TYPED] =
-	"SELECT state FROM messages WHERE id = ?1 AND agent = ?2 AND attempts > 0",
+	"SELECT state FROM messages WHERE id = ?1 AND agent = ?2 AND (attempts > 0 OR "
+	"delivery IS NOT NULL)",
     [ST_MESSAGE_RECORDED] =
 	"UPDATE messages SET recorded_in = ?3 WHERE id = ?1 AND agent = ?2 AND "
 	"recorded_in IS NOT ?3",

@@ -58,6 +58,13 @@ void db_close(struct db *db); /* no checkpoint; NULL is fine */
  * mode of the file: a service can't make them in a directory of root's. */
 int db_migrate(const char *path, const char **why);
 int db_schema_version(void); /* the newest migration we know */
+/* A database that may be in use, as it is in one moment, into a file that isn't there
+ * yet; checked whole, and on disk when this returns. 0, or -1 and a sentence in *why
+ * (static). */
+int db_copy(const char *from, const char *to, const char **why);
+/* Is a file that nobody uses ours, whole, and not newer than we are? *version: its
+ * schema's, also of a newer one. 0, or -1 and a sentence in *why (static). */
+int db_inspect(const char *path, int *version, const char **why);
 const char *db_sqlite_version(void);
 
 /* Transactions nest; the outermost is BEGIN IMMEDIATE and only it commits. DB_BUSY:

@@ -2,12 +2,15 @@
  * From any earlier version of the schema to ours: each migration in a transaction of its
  * own, with its version, so that a crash leaves one of them complete or not begun.
  * Whatever is wrong with the file is said in words; it is changed only when it is empty
- * or ours.
+ * or ours. And copies: whole, checked, on disk.
  */
 #include "db.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "db_handle.h"
@@ -93,15 +96,19 @@ use_wal(sqlite3 *handle)
 }
 
 static bool
-is_sound(sqlite3 *handle)
+passes(sqlite3 *handle, const char *check)
 {
 	bool ok;
 
-	if (db_handle_is(handle, "PRAGMA quick_check(1)", "ok", &ok) != SQLITE_OK)
+	if (db_handle_is(handle, check, "ok", &ok) != SQLITE_OK)
 		return refuse_for(handle, "cannot be checked");
-	return ok ? true
-		  : refuse(
-			"the database is damaged: PRAGMA quick_check tells where" AWAY);
+	return ok ? true : refuse("the database is damaged: %s tells where" AWAY, check);
+}
+
+static bool
+is_sound(sqlite3 *handle)
+{
+	return passes(handle, "PRAGMA quick_check(1)");
 }
 
 /* Inside of its transaction; foreign keys are off meanwhile, so that tables can be
@@ -169,10 +176,20 @@ migrate(sqlite3 *handle)
 	return recognize(handle, &version);
 }
 
+/* 0, or -1 with what was refused of that file. */
+static int
+told(const char *path, bool done, const char **why)
+{
+	static char sentence[sizeof(reason) + 200];
+
+	snprintf(sentence, sizeof(sentence), "%.180s: %s", path, reason);
+	*why = done ? NULL : sentence;
+	return done ? 0 : -1;
+}
+
 int
 db_migrate(const char *path, const char **why)
 {
-	static char sentence[sizeof(reason) + 100];
 	sqlite3 *handle = NULL;
 	int rc = db_handle_open(path, SQLITE_OPEN_CREATE, MIGRATE_BUSY_MS, &handle);
 	bool done =
@@ -181,7 +198,65 @@ db_migrate(const char *path, const char **why)
 	sqlite3_close(handle);
 	if (done)
 		close(db_handle_lock(path));
-	snprintf(sentence, sizeof(sentence), "%s: %s", path, reason);
-	*why = done ? NULL : sentence;
-	return done ? 0 : -1;
+	return told(path, done, why);
+}
+
+/* ---- copies ---- */
+
+static bool
+vacuum_into(const char *from, const char *to)
+{
+	sqlite3 *handle = NULL;
+	sqlite3_stmt *stmt = NULL;
+	int64_t version;
+	bool done = db_handle_open(from, 0, MIGRATE_BUSY_MS, &handle) == SQLITE_OK
+			? recognize(handle, &version)
+			: refuse_for(handle, "cannot be opened");
+
+	if (done &&
+	    (sqlite3_prepare_v2(handle, "VACUUM INTO ?1", -1, &stmt, NULL) != SQLITE_OK ||
+		sqlite3_bind_text(stmt, 1, to, -1, SQLITE_STATIC) != SQLITE_OK ||
+		sqlite3_step(stmt) != SQLITE_DONE))
+		done = refuse_for(handle, "cannot be copied");
+	sqlite3_finalize(stmt);
+	sqlite3_close(handle);
+	return done;
+}
+
+static bool
+synced(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool done = fd != -1 && fsync(fd) == 0;
+
+	if (!done)
+		refuse("its copy can't be written: %s", strerror(errno));
+	if (fd != -1)
+		close(fd);
+	return done;
+}
+
+int
+db_copy(const char *from, const char *to, const char **why)
+{
+	int version;
+
+	if (!vacuum_into(from, to) || !synced(to))
+		return told(from, false, why);
+	return db_inspect(to, &version, why);
+}
+
+int
+db_inspect(const char *path, int *version, const char **why)
+{
+	sqlite3 *handle = NULL;
+	int64_t v = 0;
+	bool done =
+	    db_handle_open(path, 0, MIGRATE_BUSY_MS, &handle) == SQLITE_OK
+		? recognize(handle, &v) && passes(handle, "PRAGMA integrity_check(1)")
+		: refuse_for(handle, "cannot be opened");
+
+	*version = (int)v;
+	sqlite3_close(handle);
+	return told(path, done, why);
 }

@@ -21,6 +21,8 @@
 #define SPOOL_DIR     DATA_DIR "/spool"
 #define HOME_DIR      DATA_DIR "/home"
 #define LOG_DIR       DATA_DIR "/log"
+#define BACKUP_DIR    DATA_DIR "/.backup"  /* what goes into a backup beside the files */
+#define RESTORE_DIR   DATA_DIR "/.restore" /* what the next start puts to use */
 #define SCAN_DIR      "/run/s6"
 #define LAUNCHER_SOCK RUN_DIR "/launcher.sock"
 #define SPAWN_SOCK    RUN_DIR "/spawn.sock"
@@ -31,6 +33,7 @@
 #define BELL_DIR      RUN_DIR "/bell"
 #define APPLY_FIFO    RUN_DIR "/apply"
 #define IN_FIFO       RUN_DIR "/in"
+#define UNRECONCILED  RUN_DIR "/unreconciled" /* the run at boot failed */
 #define ENV_FILE      RUN_DIR "/env"
 #define TMUX_DIR      RUN_DIR "/tmux"
 #define TMUX_SOCK     TMUX_DIR "/tmux-901/default"

@@ -123,7 +123,8 @@ CREATE TABLE messages (
 	not_before	INTEGER,
 	expires_at	INTEGER,
 	parent		TEXT,		-- the message that this one continues after its turn was cut
-	delivery	TEXT,		-- id of the paste that carries it (first message of the batch)
+	delivery	TEXT,		-- id of the paste that carries it (first message of the batch); queued: `restored`, if
+					-- it may have been delivered after the backup
 	turn		TEXT REFERENCES turns (id),
 	proof		TEXT,		-- what showed the text: hook, transcript, pane
 	created_at	INTEGER NOT NULL,
