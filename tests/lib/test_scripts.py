@@ -629,6 +629,29 @@ def test_an_engine_that_only_waits_is_no_reason_to_go_elsewhere(recipes):
     assert "add the user to the group docker" in ran.stderr and "BERTH_ENGINE=" not in ran.stderr
 
 
+def test_a_backup_gets_its_name_when_it_has_been_checked(recipes):
+    assert recipes.run("backup").returncode == 4                       # it isn't running
+    recipes.run("up")
+    recipes.root.stand_in("podman", f'''case "$1 $*" in
+    exec*'berth backup -') echo the text ;;
+    exec*'restore --check -') [ ! -e "$ENGINE_DIR/damaged" ] && grep -q "the text" ;;
+    exec*'berth restore -') cat > "$ENGINE_DIR/restored" ;;
+    *) . {recipes.root.path}/podman.sh ;; esac''')
+    file = recipes.root.path / "a copy.tar"
+    ran = recipes.run("backup", str(file))
+    assert ran.returncode == 0 and file.read_text() == "the text\n" and file.stat().st_mode & 0o777 == 0o600, ran.stderr
+    assert "a copy.tar: " in ran.stderr and "checked; it holds secrets" in ran.stderr
+    assert recipes.run("backup", str(file)).returncode == 1 and file.read_text() == "the text\n"
+    (recipes.engine_dir / "damaged").touch()
+    assert recipes.run("backup", f"{file}.2").returncode != 0
+    assert not list(recipes.root.path.glob("a copy.tar.*"))
+
+    assert recipes.run("restore", str(file)).returncode == 0
+    assert (recipes.engine_dir / "restored").read_text() == "the text\n"
+    assert [line for line in recipes.root.calls() if "restart" in line][-1].endswith("restart -t 60 berth")
+    assert recipes.run("restore", "/no/such/file").returncode == 1 and recipes.run("restore").returncode == 1
+
+
 def test_names_that_no_container_has_are_refused(recipes):
     for name in "a b", "-x", "a/b":
         ran = recipes.run("up", BERTH_NAME=name)

@@ -1085,6 +1085,59 @@ what_is_no_database_is_said_to_be_damaged(void **state)
 	expect_not_migrated("cannot be opened: unable to open database file (SQLite 14)");
 }
 
+/* ---- copies ---- */
+
+static void
+a_copy_is_of_what_is_committed(void **state)
+{
+	char copy[sizeof(path)], from[sizeof(path)];
+	struct db *db = db_open(path, &spec);
+	const char *why;
+	int version = 0;
+
+	(void)state;
+	snprintf(copy, sizeof(copy), "%.100s/copy", dir);
+	add_boat(db, "in time");
+	assert_int_equal(db_begin(db), DB_OK);
+	add_boat(db, "too late");
+	assert_int_equal(db_copy(path, copy, &why), 0);
+	db_must_commit(db);
+	assert_int_equal(db_inspect(copy, &version, &why), 0);
+	assert_int_equal(version, db_schema_version());
+	assert_int_equal(db_copy(path, copy, &why), -1); /* what is there stays */
+	assert_non_null(strstr(why, "cannot be copied: output file already exists"));
+	memcpy(from, path, sizeof(from));
+	memcpy(path, copy, sizeof(path));
+	expect_raw("SELECT name FROM boats", "in time|");
+	memcpy(path, from, sizeof(from));
+	expect_raw("SELECT count(*) FROM boats", "2|");
+	db_close(db);
+}
+
+static void
+a_copy_that_is_damaged_or_newer_is_told(void **state)
+{
+	const char *why;
+	int version = 0, fd;
+
+	(void)state;
+	raw_exec("PRAGMA journal_mode=DELETE; PRAGMA user_version=99999");
+	assert_int_equal(db_inspect(path, &version, &why), -1);
+	assert_int_equal(version, 99999);
+	assert_non_null(strstr(why, "made by a newer berth"));
+	raw_exec("PRAGMA user_version=1");
+	assert_int_equal(db_inspect(path, &version, &why), 0);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_int_equal(pwrite(fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8, 4096 * 2), 8);
+	close(fd);
+	assert_int_equal(db_inspect(path, &version, &why), -1);
+	assert_non_null(
+	    strstr(why, "the database is damaged: PRAGMA integrity_check(1)"));
+	snprintf(path, sizeof(path), "%s/none", dir);
+	assert_int_equal(db_inspect(path, &version, &why), -1);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 int
 main(void)
 {
@@ -1122,6 +1175,8 @@ main(void)
 	    EMPTY_TEST(an_older_or_missing_database_is_not_opened),
 	    EMPTY_TEST(somebody_elses_database_is_left_alone),
 	    EMPTY_TEST(what_is_no_database_is_said_to_be_damaged),
+	    DB_TEST(a_copy_is_of_what_is_committed),
+	    DB_TEST(a_copy_that_is_damaged_or_newer_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
