@@ -23,6 +23,7 @@ sys.dont_write_bytecode = True
 from berthtest import CLAUDE_TOML, DEMO_TOML, Appliance, Endpoint, Engine    # noqa: E402
 from berthtest.appliance import API_KEY                                     # noqa: E402
 from berthtest.engine import REPO                                           # noqa: E402
+from berthtest.faults import Faults                                         # noqa: E402
 
 OUTPUT = Path(__file__).parent / "output"
 OLD_CLAUDE = "2.1.197"
@@ -126,6 +127,19 @@ def booting(engine, image, node, folder):
 def boot(engine, image, request, tmp_path):
     """Makes appliances: boot(toml, wait=True, **options of Appliance). They go when the test ends."""
     yield from booting(engine, image, request.node, tmp_path)
+
+
+@pytest.fixture
+def boot_faulty(boot, compile_c, tmp_path):
+    """As boot: an appliance whose programs' calls can be made to fail, by its `faults`."""
+    def make(*args, **options):
+        faults = Faults(tmp_path / "fault", compile_c("lib/fault/fault.c", "-shared", "-fPIC", "-D_GNU_SOURCE"))
+        appliance = boot(*args, flags=faults.flags, **options)
+        if appliance.sh("ls /lib/ld-musl-*", check=False).status == 0:
+            pytest.skip("musl has no /etc/ld.so.preload, which puts a library before all others in each program")
+        appliance.faults = faults
+        return appliance
+    return make
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from collections import Counter
 
 import pytest
 from berthtest import read_ledger
-from berthtest.faults import Faults
 
 TOML = """\
 [agents.demo]
@@ -127,9 +126,9 @@ def test_file_gets_its_name_when_it_has_been_checked(appliance):
     assert "b.tar.part" not in appliance.sh("ls /data", user=0).stdout
 
 
-def test_restore_that_is_cut_off_anywhere_goes_on(boot, compile_c, tmp_path, dice, soak):
-    faults = Faults(tmp_path / "fault", compile_c("lib/fault/fault.c", "-shared", "-fPIC", "-D_GNU_SOURCE"))
-    appliance = boot(TOML, files=FILES, flags=faults.flags)
+def test_restore_that_is_cut_off_anywhere_goes_on(boot_faulty, dice, soak):
+    appliance = boot_faulty(TOML, files=FILES)
+    faults = appliance.faults
     asked = appliance.ask("[[say one]]", "demo")
     backup = back_up(appliance)
     faults.arm("init", "rename", 0)

@@ -11,7 +11,6 @@ from collections import Counter
 
 import pytest
 from berthtest import TimedOut, read_ledger
-from berthtest.faults import Faults
 
 TOML = """\
 [restart]
@@ -40,11 +39,8 @@ APPLY = ["alloc", "write", "fsync", "rename", "open"]
 
 
 @pytest.fixture
-def faulty(boot, compile_c, tmp_path):
-    faults = Faults(tmp_path / "fault", compile_c("lib/fault/fault.c", "-shared", "-fPIC", "-D_GNU_SOURCE"))
-    appliance = boot(TOML, flags=faults.flags)
-    appliance.faults = faults
-    return appliance
+def faulty(boot_faulty):
+    return boot_faulty(TOML)
 
 
 def live(appliance, key):

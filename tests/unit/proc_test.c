@@ -345,7 +345,7 @@ static void
 the_other_end_is_gone(void **state)
 {
 	(void)state;
-	struct message in;
+	struct message in = {0};
 	int fd, pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);

@@ -165,8 +165,6 @@ CALL(WRITE, ENOSPC, -1, ssize_t, write, (int fd, const void *data, size_t len), 
     len)
 CALL(WRITE, ENOSPC, -1, ssize_t, pwrite, (int fd, const void *data, size_t len, off_t at),
     fd, data, len, at)
-CALL(WRITE, ENOSPC, -1, ssize_t, pwrite64,
-    (int fd, const void *data, size_t len, off64_t at), fd, data, len, at)
 CALL(WRITE, ENOSPC, -1, ssize_t, writev, (int fd, const struct iovec *v, int n), fd, v, n)
 CALL(WRITE, ECONNRESET, -1, ssize_t, send,
     (int fd, const void *data, size_t len, int flags), fd, data, len, flags)
@@ -177,7 +175,6 @@ CALL(WRITE, ECONNRESET, -1, ssize_t, sendto,
 CALL(WRITE, ECONNRESET, -1, ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags),
     fd, m, flags)
 CALL(WRITE, ENOSPC, -1, int, ftruncate, (int fd, off_t len), fd, len)
-CALL(WRITE, ENOSPC, -1, int, ftruncate64, (int fd, off64_t len), fd, len)
 
 CALL(FSYNC, EIO, -1, int, fsync, (int fd), fd)
 CALL(FSYNC, EIO, -1, int, fdatasync, (int fd), fd)
@@ -209,7 +206,9 @@ CALL(SOCKET, EMFILE, -1, int, pipe2, (int fds[2], int flags), fds, flags)
 static mode_t
 mode_of(int flags, va_list ap)
 {
-	return flags & (O_CREAT | __O_TMPFILE) ? va_arg(ap, mode_t) : 0;
+	return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE
+		   ? va_arg(ap, mode_t)
+		   : 0;
 }
 
 #define OPENS(name)                                                                      \
@@ -225,7 +224,13 @@ mode_of(int flags, va_list ap)
 		REAL(name, path, flags, mode);                                           \
 	}
 OPENS(open)
-OPENS(open64)
 CALL(OPEN, EMFILE, NULL, FILE *, fopen, (const char *path, const char *mode), path, mode)
+
+#ifdef __GLIBC__ /* which has two of these */
+OPENS(open64)
+CALL(WRITE, ENOSPC, -1, ssize_t, pwrite64,
+    (int fd, const void *data, size_t len, off64_t at), fd, data, len, at)
+CALL(WRITE, ENOSPC, -1, int, ftruncate64, (int fd, off64_t len), fd, len)
 CALL(
     OPEN, EMFILE, NULL, FILE *, fopen64, (const char *path, const char *mode), path, mode)
+#endif
