@@ -106,6 +106,8 @@ clear_place(const char *away)
 void
 restore_put_to_use(void)
 {
+	static const char *const left[] = {RESTORE_DIR "/.backup/manifest.json",
+	    RESTORE_DIR "/.backup/berth.db-shm", RESTORE_DIR "/.backup/berth.db.ckpt"};
 	struct buf away = BUF_INIT;
 
 	if (!there(MARK))
@@ -118,6 +120,10 @@ restore_put_to_use(void)
 	sync_volume();
 	if (unlink(MARK) == -1)
 		fatal(EXIT_SYSTEM, MARK);
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+		unlink(left[i]);
+	rmdir(RESTORE_DIR "/.backup");
+	rmdir(RESTORE_DIR); /* what else the file held stays there */
 	log_info(
 	    "a backup was put to use; what was there before is in %s", buf_str(&away));
 	buf_free(&away);

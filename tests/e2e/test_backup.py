@@ -76,6 +76,7 @@ def test_backup_goes_on_on_another_machine(appliance, boot):
     assert other.ask("[[say three]]", "demo")["state"] == "answered"
     kept, = other.sh("ls -d /data/before-restore-*", user=0).stdout.split()
     assert other.sh('ls -A "$1"', kept, user=0).stdout.split().count("berth.db") == 1
+    assert other.sh("ls -A /data | grep -F .restore", user=0, check=False).stdout == ""
     other.restart()                                                    # once only
     assert other.agent("demo")["session"] == session
 
