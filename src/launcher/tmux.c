@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -303,8 +304,10 @@ new_key(struct tmux *t)
 	    t->key, sizeof(t->key), "%016" PRIx64 "%016" PRIx64, random[0], random[1]);
 }
 
+/* It dies with us: what it has read of ours and not yet passed on must not be typed after
+ * the next launcher has looked what was. */
 static void
-exec_client(int fd)
+exec_client(int fd, pid_t launcher)
 {
 	char *const argv[] = {"tmux", "-S", TMUX_SOCK, "-N", "-C", "new-session", "-A",
 	    "-s", "berth", "-n", "home", "-x", "200", "-y", "50", LIBEXEC_DIR "/pane",
@@ -317,6 +320,9 @@ exec_client(int fd)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	dup2(fd, 0);
 	dup2(fd, 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != launcher)
+		_exit(127);
 	execvpe(argv[0], argv, env);
 	_exit(127);
 }
@@ -363,6 +369,7 @@ connect_now(void *arg)
 {
 	struct tmux *t = arg;
 	static const struct conn_handlers handlers = {.line = on_line, .gone = on_gone};
+	pid_t launcher = getpid();
 	int pair[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == -1)
@@ -371,7 +378,7 @@ connect_now(void *arg)
 	if (t->pid == -1)
 		fatal(EXIT_SYSTEM, "fork");
 	if (t->pid == 0)
-		exec_client(pair[1]);
+		exec_client(pair[1], launcher);
 	close(pair[1]);
 	t->conn = conn_new(t->loop, pair[0], pair[0], &handlers, t);
 	conn_limits(t->conn, MAX_TEXT, MAX_QUEUE);
